@@ -1,0 +1,36 @@
+"""The command line, ``edge-sdk``: thin; every command calls the library."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from edge_sdk.errors import EdgeSdkError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="edge-sdk",
+    help="Fused, restored and tracked video from a thermal and a visible camera.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _register() -> None:
+    """Commands live in modules of their own; importing one adds its command to ``app``."""
+    from edge_sdk.cli import doctor, run, start  # noqa: F401
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point. Our own errors are one line and exit code 2; Ctrl-C is 130."""
+    _register()
+    try:
+        app(args=arguments, standalone_mode=True)
+    except EdgeSdkError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,81 @@
+"""``edge-sdk run --stills``: folders of unrelated pictures, each pair fused on its own."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from edge_sdk.alignment import Aligner
+from edge_sdk.capture.files import check_is_infrared
+from edge_sdk.capture.folder import image_files, read_image
+from edge_sdk.cli.summary import print_summary
+from edge_sdk.errors import ConfigError, SourceError
+from edge_sdk.frames import FusedFrame
+from edge_sdk.fusion import Fuser
+from edge_sdk.outputs import open_output
+from edge_sdk.stats import StatsRecorder
+from edge_sdk.tone import ToneMapper
+
+__all__ = ["fuse_stills"]
+
+
+def fuse_stills(
+    ir: Path, visible: Path, output: str | None, fusion: dict[str, Any], as_json: bool
+) -> None:
+    """Fuse pictures of equal file stem; sizes may differ from pair to pair.
+
+    Raises:
+        SourceError: the names of the two folders do not agree, or a picture cannot be read.
+        ConfigError: the pictures of a pair have different shapes, or an output is missing.
+    """
+    if output is None:
+        raise ConfigError("--stills needs --output FOLDER/")
+    pairs = _pairs(ir, visible)
+    stats = StatsRecorder()
+    fuser = Fuser(**fusion)
+    with open_output(output if output.endswith("/") else f"{output}/", 30.0) as folder:
+        for index, (ir_file, visible_file) in enumerate(pairs):
+            thermal, picture = read_image(ir_file), read_image(visible_file)
+            check_is_infrared([thermal], str(ir_file))
+            if thermal.ndim == 3:
+                thermal = cv2.cvtColor(thermal, cv2.COLOR_BGR2GRAY)
+            if picture.ndim == 2:
+                picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
+            size = picture.shape[1], picture.shape[0]
+            aligner = Aligner(None, (thermal.shape[1], thermal.shape[0]), size, size)
+            start = time.monotonic_ns()
+            thermal, picture = aligner.align(thermal, picture)
+            thermal = ToneMapper().step(thermal, 0)
+            fuser.reset()
+            with stats.stage("fuse"):
+                image = fuser.step(thermal, picture, 0).image
+            stats.add_latency("total", (time.monotonic_ns() - start) / 1e9)
+            stats.pair(0)
+            stats.fused()
+            stats.count(stats.frames_in, "ir")
+            stats.count(stats.frames_in, "visible")
+            fused = FusedFrame(image, thermal, picture, 0, 0, index=index, name=visible_file.name)
+            folder.write(image, fused)
+    if fuser.engine is not None:
+        stats.engine = f"{fuser.engine.name} {fuser.precision} on {fuser.engine.device}"
+    print_summary(stats.snapshot(), 0, {"pictures": output}, as_json)
+
+
+def _pairs(ir: Path, visible: Path) -> list[tuple[Path, Path]]:
+    for path in (ir, visible):
+        if not path.exists():
+            raise SourceError(f"{path}: no such file or folder")
+    thermal = {file.stem: file for file in image_files(ir)}
+    pictures = {file.stem: file for file in image_files(visible)}
+    if len(thermal) == len(pictures) == 1:  # two single files may have any names
+        return list(zip(thermal.values(), pictures.values(), strict=True))
+    odd = sorted(thermal.keys() ^ pictures.keys())
+    if odd:
+        raise SourceError(
+            f"{ir} and {visible}: {len(odd)} pictures have no partner of the same name "
+            f"(the first: {odd[0]}); give both pictures of a pair one name"
+        )
+    return [(thermal[stem], pictures[stem]) for stem in thermal]

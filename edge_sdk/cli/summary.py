@@ -1,0 +1,51 @@
+"""The table at the end of a run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from edge_sdk.stats import PipelineStats
+
+__all__ = ["print_summary"]
+
+STAGES = ("align", "tone", "fuse", "hooks", "total")
+
+
+def print_summary(
+    stats: PipelineStats, tracks: int, written: dict[str, str | Path], as_json: bool
+) -> None:
+    """Print what happened: for people, or as one JSON object."""
+    if as_json:
+        values: dict[str, Any] = stats.to_dict()
+        values["tracks"] = tracks
+        values["written"] = {name: str(path) for name, path in written.items()}
+        print(json.dumps(values, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_row("engine", stats.engine or "-")
+    frames_in = ", ".join(f"{count} {camera}" for camera, count in stats.frames_in.items())
+    table.add_row("frames in", frames_in or "-")
+    table.add_row("fused", f"{stats.fused} ({stats.fps:.1f} frames/s)")
+    table.add_row("dropped", _counts(stats.dropped))
+    table.add_row("degraded", _counts(stats.degraded))
+    table.add_row("state resets", _counts(stats.resets))
+    if stats.events:
+        table.add_row("events", _counts(stats.events))
+    table.add_row("skew", f"mean {stats.skew_ms_mean:.1f} ms, max {stats.skew_ms_max:.1f} ms")
+    table.add_row("tracks", str(tracks))
+    for name in STAGES:
+        if name in stats.latency:
+            stage = stats.latency[name]
+            table.add_row(f"{name} ms", f"median {stage.p50_ms:.2f}, p99 {stage.p99_ms:.2f}")
+    for name, path in written.items():
+        table.add_row(name, str(path))
+    Console().print(table)
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {cause}" for cause, count in counts.items()) or "none"

@@ -1,0 +1,364 @@
+"""The rig file: which cameras there are and what is done with their pictures.
+
+A rig file is YAML. ``edge-sdk init`` writes a commented one (:func:`rig_template`). Relative paths
+in it are relative to the file itself. Every section but ``cameras`` can be left out.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias, Union
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from edge_sdk.errors import ConfigError
+from edge_sdk.yaml_file import Section, YamlText, parse_yaml, read_yaml, validate
+
+__all__ = [
+    "AlignmentConfig",
+    "CamerasConfig",
+    "FilesConfig",
+    "FusionConfig",
+    "GStreamerConfig",
+    "IrCameraConfig",
+    "OutputConfig",
+    "PairingConfig",
+    "RadiometryConfig",
+    "RigConfig",
+    "SerialConfig",
+    "SimulatedConfig",
+    "SimulationConfig",
+    "ToneConfig",
+    "TrackerConfig",
+    "TrackingConfig",
+    "V4L2Config",
+    "V4L2IrConfig",
+    "VisibleCameraConfig",
+    "WarmDetectorConfig",
+    "YoloDetectorConfig",
+    "load_rig",
+    "rig_from_dict",
+    "rig_from_text",
+    "rig_template",
+]
+
+
+def _in_folder(value: Any, info: ValidationInfo) -> Any:
+    if not isinstance(value, (str, Path)) or not str(value):
+        raise ValueError("must be a path")
+    folder = (info.context or {}).get("folder") or Path.cwd()
+    return Path(folder) / Path(value).expanduser()
+
+
+def _exists(path: Path) -> Path:
+    if not path.exists():
+        raise ValueError(f"there is no such file or folder: {path}")
+    return path
+
+
+def _model(value: str, info: ValidationInfo) -> str:
+    return str(_exists(_in_folder(value, info))) if "/" in value else value
+
+
+def _has_driver(value: Any) -> Any:
+    if isinstance(value, dict) and "driver" not in value:
+        keys = ", ".join(map(str, value)) or "nothing"
+        raise PydanticCustomError(
+            "driver",
+            "the key 'driver' is missing (found {keys}); "
+            "allowed: v4l2, files, gstreamer, simulated",
+            {"keys": keys},
+        )
+    return value
+
+
+NewPath: TypeAlias = Annotated[Path, BeforeValidator(_in_folder)]
+ExistingPath: TypeAlias = Annotated[NewPath, AfterValidator(_exists)]
+Side: TypeAlias = Annotated[int, Field(ge=16, le=16384)]
+Size: TypeAlias = Annotated[tuple[Side, Side], Field(strict=False)]
+"""(width, height) in pixels."""
+Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+Name: TypeAlias = Annotated[str, Field(min_length=1)]
+
+
+class SerialConfig(Section):
+    """Control port of an infrared core."""
+
+    protocol: Literal["boson", "tau2"]
+    port: Name = "auto"
+    """Device path, or ``auto``: the port of the same USB device as the video."""
+    baudrate: PositiveInt = 921600
+    auto_ffc: bool | None = None
+    """Automatic flat-field correction on or off; None leaves it as the core has it."""
+    gain: Literal["high", "low", "auto"] | None = None
+
+
+class RadiometryConfig(Section):
+    """Temperature in degrees Celsius = scale * counts + offset_c."""
+
+    scale: PositiveFloat
+    offset_c: float
+
+
+class V4L2Config(Section):
+    """A camera of the Linux kernel's video interface. None leaves a value as the driver has it."""
+
+    driver: Literal["v4l2"]
+    device: Name
+    """Identity: ``serial:...``, ``name:...``, a by-id or by-path link, or ``/dev/videoN``."""
+    format: Annotated[str, Field(pattern=r"^[A-Za-z0-9]{3,4}$")] | None = None
+    width: Side | None = None
+    height: Side | None = None
+    fps: PositiveFloat | None = None
+    controls: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    allow_adjusted: bool = False
+    """Accept another format, size or rate than asked, if that is what the driver grants."""
+
+    @model_validator(mode="after")
+    def _size(self) -> V4L2Config:
+        if (self.width is None) != (self.height is None):
+            raise ValueError("width and height must be given together, or neither")
+        return self
+
+
+class V4L2IrConfig(V4L2Config):
+    """An infrared camera of the Linux kernel's video interface."""
+
+    serial: SerialConfig | None = None
+    radiometry: RadiometryConfig | None = None
+
+
+class FilesConfig(Section):
+    """A recording: a video file or a folder of images."""
+
+    driver: Literal["files"]
+    path: ExistingPath
+    fps: PositiveFloat | None = None
+    """Frames per second; None: as the recording says."""
+    allow_gaps: bool = False
+    loop: bool = False
+
+
+class GStreamerConfig(Section):
+    """A camera behind a GStreamer pipeline that ends in ``appsink``."""
+
+    driver: Literal["gstreamer"]
+    pipeline: Name
+
+
+class SimulatedConfig(Section):
+    """One camera of the simulated rig, see :class:`SimulationConfig`."""
+
+    driver: Literal["simulated"]
+
+
+IrCameraConfig: TypeAlias = Annotated[
+    Union[V4L2IrConfig, FilesConfig, GStreamerConfig, SimulatedConfig],  # noqa: UP007
+    Field(discriminator="driver"),
+    BeforeValidator(_has_driver),
+]
+VisibleCameraConfig: TypeAlias = Annotated[
+    Union[V4L2Config, FilesConfig, GStreamerConfig, SimulatedConfig],  # noqa: UP007
+    Field(discriminator="driver"),
+    BeforeValidator(_has_driver),
+]
+_CLOCK_OF = {
+    "v4l2": "live",
+    "gstreamer": "live",
+    "files": "recorded",
+    "simulated": "simulated",
+}
+
+
+class CamerasConfig(Section):
+    """The two cameras. Both live, both recorded or both simulated: their times must compare."""
+
+    ir: IrCameraConfig
+    visible: VisibleCameraConfig
+
+    @model_validator(mode="after")
+    def _one_clock(self) -> CamerasConfig:
+        clocks = [_CLOCK_OF[camera.driver] for camera in (self.ir, self.visible)]
+        if clocks[0] != clocks[1]:
+            raise ValueError(
+                f"ir is {clocks[0]} (driver: {self.ir.driver}) and visible is {clocks[1]} (driver: "
+                f"{self.visible.driver}), so their times cannot be compared; use the same kind"
+            )
+        return self
+
+
+class PairingConfig(Section):
+    """Which frames of the two cameras belong together."""
+
+    tolerance_ms: PositiveFloat = 15.0
+    single_after_ms: PositiveFloat = 500.0
+    """One camera is shown alone when the other has been silent for so long."""
+
+    @model_validator(mode="after")
+    def _order(self) -> PairingConfig:
+        if self.single_after_ms <= self.tolerance_ms:
+            raise ValueError(
+                f"single_after_ms ({self.single_after_ms}) must be more than "
+                f"tolerance_ms ({self.tolerance_ms})"
+            )
+        return self
+
+
+class AlignmentConfig(Section):
+    """How both pictures come into one pixel grid; see :class:`edge_sdk.alignment.Aligner`."""
+
+    calibration: ExistingPath | None = None
+    size: Size = (640, 480)
+    """(width, height) of the fused picture, in pixels."""
+    distance_m: PositiveFloat | None = None
+
+
+class ToneConfig(Section):
+    """16-bit infrared to 8 bit; see :class:`edge_sdk.tone.ToneMapper`, which has the same names."""
+
+    plateau: Annotated[float, Field(gt=0, le=1)] = 0.01
+    linear: Share = 0.5
+    max_gain: PositiveFloat = 1.5
+    low_percentile: Annotated[float, Field(ge=0, lt=50)] = 5.0
+    high_percentile: Annotated[float, Field(gt=50, le=100)] = 95.0
+    smoothing_s: NonNegativeFloat = 1.0
+    reset_gap_s: PositiveFloat = 2.0
+
+
+class FusionConfig(Section):
+    """The model and the engine that runs it."""
+
+    model: Annotated[Name, AfterValidator(_model)] = "default"
+    """Name of a model that comes with the package, or, if it has a slash, a model folder."""
+    engine: Literal["auto", "openvino", "onnxruntime", "torch", "tensorrt"] = "auto"
+    precision: Literal["auto", "fp32", "int8", "fp16"] = "auto"
+    threads: PositiveInt | None = None
+    """Threads on a CPU; None: all physical cores."""
+    reset_gap_ms: PositiveFloat = 500.0
+    """The recurrent state starts anew after a gap as long as this."""
+
+
+class WarmDetectorConfig(Section):
+    """Finds objects that are warmer than what surrounds them."""
+
+    min_contrast: Annotated[float, Field(gt=0, le=255)] = 25.0
+    """Grey levels of the toned infrared above the surroundings."""
+    min_area_px: PositiveInt = 40
+    max_area_share: Annotated[float, Field(gt=0, le=1)] = 0.25
+
+
+class YoloDetectorConfig(Section):
+    """A YOLO detector in ONNX."""
+
+    model: ExistingPath | None = None
+    min_score: Share = 0.35
+    classes: list[Name] | None = None
+    """Class names to keep; None keeps all."""
+
+
+class TrackerConfig(Section):
+    """Follows detections through time."""
+
+    max_lost_s: PositiveFloat = 1.0
+    """A track that is not seen for so long ends."""
+    min_hits: PositiveInt = 3
+    """Detections before a track is reported."""
+
+
+class TrackingConfig(Section):
+    """What is detected and followed in the fused video."""
+
+    detector: Literal["none", "warm", "yolo"] = "none"
+    warm: WarmDetectorConfig = WarmDetectorConfig()
+    yolo: YoloDetectorConfig = YoloDetectorConfig()
+    tracker: TrackerConfig = TrackerConfig()
+
+    @model_validator(mode="after")
+    def _yolo_model(self) -> TrackingConfig:
+        if self.detector == "yolo" and self.yolo.model is None:
+            raise ValueError("detector is yolo, so yolo.model must name an ONNX file")
+        return self
+
+
+class OutputConfig(Section):
+    """What is written while the pipeline runs."""
+
+    video: NewPath | None = None
+    """Video file of the fused pictures."""
+    overlay: bool = True
+    """Draw tracks and warnings into it."""
+
+
+class SimulationConfig(Section):
+    """The simulated rig that both cameras show when their driver is ``simulated``."""
+
+    seed: NonNegativeInt = 0
+    condition: Literal["day", "night", "smoke", "glare"] = "day"
+    people: Annotated[int, Field(ge=0, le=100)] = 3
+    vehicles: Annotated[int, Field(ge=0, le=100)] = 1
+    visible_size: Size = (640, 480)
+    ir_size: Size = (640, 480)
+    visible_fps: PositiveFloat = 30.0
+    ir_fps: PositiveFloat = 30.0
+    duration_frames: PositiveInt | None = None
+    """Length of the simulated recording; None never ends."""
+    registered: bool = True
+    """Both cameras see the same grid; False: they stand apart and need a calibration."""
+    realtime: bool = True
+    """Frames come at their pace and are lost when nobody reads; False: they wait."""
+
+
+class RigConfig(Section):
+    """A whole rig file."""
+
+    cameras: CamerasConfig
+    simulation: SimulationConfig = SimulationConfig()
+    pairing: PairingConfig = PairingConfig()
+    alignment: AlignmentConfig = AlignmentConfig()
+    tone: ToneConfig = ToneConfig()
+    fusion: FusionConfig = FusionConfig()
+    tracking: TrackingConfig = TrackingConfig()
+    output: OutputConfig = OutputConfig()
+
+
+def load_rig(path: str | Path) -> RigConfig:
+    """Read a rig file.
+
+    Raises:
+        ConfigError: the file is absent, is not YAML, or holds something impossible; one error that
+            names file, line, key path, the value found and what is allowed.
+    """
+    return validate(RigConfig, read_yaml(path, "rig file"))
+
+
+def rig_from_text(text: str, folder: str | Path = ".", where: str = "<text>") -> RigConfig:
+    """A rig file given as text; relative paths are relative to ``folder``."""
+    return validate(RigConfig, parse_yaml(text, "rig file", where, Path(folder).resolve()))
+
+
+def rig_from_dict(data: dict[str, Any], folder: str | Path = ".") -> RigConfig:
+    """A rig described by a dict with a rig file's keys; relative paths are relative to ``folder``.
+
+    Raises:
+        ConfigError: as :func:`load_rig`.
+    """
+    if not isinstance(data, dict):
+        raise ConfigError(f"a rig must be a dict with the keys of a rig file, found {data!r}")
+    return validate(RigConfig, YamlText("<dict>", Path(folder).resolve(), data))
+
+
+def rig_template() -> str:
+    """The commented example rig file that ``edge-sdk init`` writes. It runs without hardware."""
+    return (files("edge_sdk") / "rig_template.yaml").read_text(encoding="utf-8")

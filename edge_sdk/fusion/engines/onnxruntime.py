@@ -1,0 +1,55 @@
+"""ONNX Runtime on the CPU: runs everywhere, the fall-back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edge_sdk.errors import EngineError
+from edge_sdk.frames import Image
+from edge_sdk.fusion.engines.base import Probe
+
+__all__ = ["OnnxRuntimeEngine", "probe"]
+
+
+def probe() -> Probe:
+    """See :class:`Probe`."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        return Probe("onnxruntime", False, f"{error}; pip install onnxruntime")
+    return Probe("onnxruntime", True, f"ONNX Runtime {onnxruntime.__version__}, CPU")
+
+
+class OnnxRuntimeEngine:
+    """One session on the CPU provider. Outputs are fresh arrays of each run."""
+
+    name = "onnxruntime"
+    device = "CPU"
+
+    def __init__(
+        self, file: Path, precision: str, shapes: dict[str, tuple[int, ...]], threads: int | None
+    ) -> None:
+        """``shapes`` are taken as they come; ``threads``: None for all physical cores."""
+        import onnxruntime
+
+        self.precision = precision
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        if threads is not None:
+            options.intra_op_num_threads = threads
+        # Spinning threads would take the cores from capture, hooks and the robot itself.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(file), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # the library raises many types of its own
+            raise EngineError(f"ONNX Runtime cannot load {file}: {error}") from None
+        self._outputs = [output.name for output in self._session.get_outputs()]
+
+    def run(self, inputs: dict[str, Image]) -> dict[str, Image]:
+        try:
+            values = self._session.run(self._outputs, inputs)
+        except Exception as error:
+            raise EngineError(f"ONNX Runtime failed while running: {error}") from None
+        return dict(zip(self._outputs, values, strict=True))

@@ -1,0 +1,136 @@
+"""Where fused frames go: a video file, or a folder of lossless images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+import cv2
+
+from edge_sdk.errors import ConfigError
+from edge_sdk.frames import FusedFrame, Image
+
+__all__ = ["FolderOutput", "Output", "VideoOutput", "open_output"]
+
+CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
+
+
+class Output(Protocol):
+    """Something that takes pictures in order."""
+
+    written: int
+
+    def write(self, image: Image, fused: FusedFrame) -> None: ...
+
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Output: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+class _Closing:
+    """Closes at the end of a ``with`` block, whatever ended it."""
+
+    written = 0
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class VideoOutput(_Closing):
+    """A video file of constant frame rate; opened when the first picture shows the size.
+
+    Args:
+        path: its suffix chooses the container: ``.mp4``, ``.m4v``, ``.mov``, ``.mkv``, ``.avi``.
+        fps: frames per second.
+
+    Raises:
+        ConfigError: the suffix is none of these, or the file cannot be written.
+    """
+
+    def __init__(self, path: Path, fps: float) -> None:
+        if path.suffix.lower() not in CODECS:
+            raise ConfigError(
+                f"output {path}: must end in {', '.join(CODECS)} for a video, or in / for a folder"
+            )
+        _make_folder(path.parent)
+        self._path, self._fps = path, fps
+        self._writer: cv2.VideoWriter | None = None
+
+    def write(self, image: Image, fused: FusedFrame) -> None:
+        """Append a picture (H, W, 3) uint8 BGR; all must have the size of the first."""
+        if self._writer is None:
+            codec = cv2.VideoWriter.fourcc(*CODECS[self._path.suffix.lower()])
+            height, width = image.shape[:2]
+            self._writer = cv2.VideoWriter(str(self._path), codec, self._fps, (width, height))
+            if not self._writer.isOpened():
+                raise ConfigError(
+                    f"output {self._path}: cannot write a video of {width}x{height} there; "
+                    "is the folder writable?"
+                )
+        self._writer.write(image)
+        self.written += 1
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.release()
+            self._writer = None
+
+    def __enter__(self) -> VideoOutput:
+        return self
+
+
+class FolderOutput(_Closing):
+    """One lossless PNG a frame, with the visible frame's name, or a running number without one."""
+
+    def __init__(self, path: Path) -> None:
+        _make_folder(path)
+        self._path = path
+
+    def write(self, image: Image, fused: FusedFrame) -> None:
+        """Write a picture (H, W, 3) uint8 BGR.
+
+        Raises:
+            ConfigError: the file cannot be written.
+        """
+        stem = Path(fused.name).stem if fused.name else f"{fused.index:06d}"
+        target = self._path / f"{stem}.png"
+        if not cv2.imwrite(str(target), image, [cv2.IMWRITE_PNG_COMPRESSION, 1]):
+            raise ConfigError(f"output {target}: cannot be written; is the folder writable?")
+        self.written += 1
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def __enter__(self) -> FolderOutput:
+        return self
+
+
+def open_output(path: str | Path, fps: float) -> Output:
+    """A folder if ``path`` ends in a slash, is one already or has no suffix; else a video file."""
+    target = Path(path)
+    if str(path).endswith("/") or target.is_dir() or not target.suffix:
+        return FolderOutput(target)
+    return VideoOutput(target, fps)
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"output folder {path}: cannot be made ({error.strerror})") from None

@@ -1,0 +1,288 @@
+"""``FusionPipeline``: two cameras in, one fused and tracked video out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from edge_sdk.config import (
+    AlignmentConfig,
+    FusionConfig,
+    PairingConfig,
+    RigConfig,
+    ToneConfig,
+    load_rig,
+)
+from edge_sdk.errors import ConfigError, SourceError
+from edge_sdk.frames import FramePair, FusedFrame
+from edge_sdk.stats import PipelineStats, StatsRecorder
+
+if TYPE_CHECKING:
+    from edge_sdk.capture.camera import Camera
+    from edge_sdk.capture.pairing import Pairer, PairingStats
+    from edge_sdk.capture.recorded_pairs import RecordedPairs
+    from edge_sdk.capture.simulated import SimulatedRig
+    from edge_sdk.live import LivePairs
+    from edge_sdk.step import Hook, PairProcessor
+
+__all__ = ["FusionPipeline"]
+
+_log = logging.getLogger(__name__)
+
+
+class FusionPipeline:
+    """Wires cameras, pairing, alignment, tone, fusion and hooks together.
+
+    Use one of :meth:`open`, :meth:`from_files`, :meth:`simulated`, as a context manager, and
+    iterate; or give cameras of your own. With live cameras the newest pair wins and nothing queues
+    up: a slow consumer sees fewer frames, never older ones. With recordings every pair comes, in
+    order. :meth:`step` fuses a pair that you bring yourself.
+
+    Hooks are called with every :class:`FusedFrame`, in order; what they return is appended to
+    ``fused.tracks``.
+
+    Args:
+        ir, visible: cameras, see :class:`edge_sdk.capture.Camera`; both live or neither. None for
+            a pipeline that is only stepped.
+        pairing, alignment, tone, fusion: sections of the rig file, see :mod:`edge_sdk.config`.
+        hooks: callables ``hook(fused) -> None | list[Track]``.
+        give_up_s: the iterator raises after so long without any pair from live cameras.
+
+    Raises:
+        ConfigError, CalibrationError, ModelError, EngineError: the settings cannot work here.
+    """
+
+    def __init__(
+        self,
+        ir: Camera | None = None,
+        visible: Camera | None = None,
+        *,
+        pairing: PairingConfig | None = None,
+        alignment: AlignmentConfig | None = None,
+        tone: ToneConfig | None = None,
+        fusion: FusionConfig | None = None,
+        hooks: Sequence[Hook] = (),
+        give_up_s: float = 30.0,
+    ) -> None:
+        from edge_sdk.step import PairProcessor
+
+        if (ir is None) != (visible is None):
+            raise ConfigError("a pipeline needs both cameras, or neither and step()")
+        if ir is not None and visible is not None and ir.live != visible.live:
+            raise ConfigError(
+                "cameras: one is live and the other recorded; their times cannot be compared"
+            )
+        self.rig: SimulatedRig | None = None
+        """The simulated rig behind the cameras, with its ground truth, if there is one."""
+        self.hooks: tuple[Hook, ...] = tuple(hooks)
+        self._ir, self._visible = ir, visible
+        self._pairing = pairing or PairingConfig()
+        self._give_up_s = give_up_s
+        self._stats = StatsRecorder()
+        self._processor: PairProcessor = PairProcessor(
+            alignment or AlignmentConfig(),
+            tone or ToneConfig(),
+            fusion or FusionConfig(),
+            self.hooks,
+            self._stats,
+        )
+        self._pairer: Pairer | None = None
+        self._live: LivePairs | None = None
+        self._pairs: RecordedPairs | None = None
+        self._entered = False
+
+    @classmethod
+    def open(cls, rig: str | Path | RigConfig, *, hooks: Sequence[Hook] = ()) -> FusionPipeline:
+        """The pipeline that a rig file describes; its ``tracking`` section comes before ``hooks``.
+
+        Raises:
+            ConfigError: the rig file is wrong; the message has the key's path.
+        """
+        from edge_sdk.rig import open_cameras, tracking_hooks
+
+        config = rig if isinstance(rig, RigConfig) else load_rig(rig)
+        ir, visible, simulation = open_cameras(config)
+        pipeline = cls(
+            ir,
+            visible,
+            pairing=config.pairing,
+            alignment=config.alignment,
+            tone=config.tone,
+            fusion=config.fusion,
+            hooks=[*tracking_hooks(config.tracking), *hooks],
+        )
+        pipeline.rig = simulation
+        return pipeline
+
+    @classmethod
+    def from_files(
+        cls,
+        ir: str | Path,
+        visible: str | Path,
+        *,
+        fps: float | None = None,
+        allow_gaps: bool = False,
+        size: tuple[int, int] | None = None,
+        hooks: Sequence[Hook] = (),
+        **sections: Any,
+    ) -> FusionPipeline:
+        """Two recordings: video files, or folders of images (also 16-bit PNG and TIFF).
+
+        Args:
+            ir, visible: the recordings.
+            fps: frames per second, where the recordings do not say or are wrong.
+            allow_gaps: accept missing numbers in a numbered folder as lost frames.
+            size: (width, height) of the fused picture; None: that of the visible recording.
+            hooks: see the class.
+            sections: ``pairing``, ``alignment``, ``tone``, ``fusion``; ``size`` wins over
+                ``alignment.size``.
+
+        Raises:
+            SourceError: a recording cannot be read, or both are the same.
+        """
+        from edge_sdk.capture.files import open_recording, same_source
+
+        if same_source(ir, visible):
+            raise SourceError(f"ir and visible are the same recording: {ir}; give one of each camera")
+        ir_camera = open_recording(ir, "ir", fps=fps, allow_gaps=allow_gaps)
+        try:
+            visible_camera = open_recording(visible, "visible", fps=fps, allow_gaps=allow_gaps)
+        except BaseException:
+            ir_camera.close()
+            raise
+        alignment = sections.pop("alignment", None) or AlignmentConfig()
+        alignment = alignment.model_copy(update={"size": size or visible_camera.size})
+        return cls(ir_camera, visible_camera, alignment=alignment, hooks=hooks, **sections)
+
+    @classmethod
+    def simulated(
+        cls, condition: str = "day", *, hooks: Sequence[Hook] = (), **options: Any
+    ) -> FusionPipeline:
+        """The simulated rig; ``pipeline.rig`` gives its ground truth.
+
+        Args:
+            condition: ``"day"``, ``"night"``, ``"smoke"`` or ``"glare"``.
+            hooks: see the class.
+            options: further fields of :class:`edge_sdk.capture.simulated.SimulationConfig`, and
+                the sections ``pairing``, ``alignment``, ``tone``, ``fusion``.
+        """
+        from edge_sdk.capture.simulated import SimulatedRig, SimulationConfig
+
+        sections = {
+            name: options.pop(name)
+            for name in ("pairing", "alignment", "tone", "fusion")
+            if name in options
+        }
+        try:
+            settings = SimulationConfig(condition=condition, **options)
+        except TypeError as error:
+            raise ConfigError(f"simulated: {error}") from None
+        rig = SimulatedRig(settings)
+        if "alignment" not in sections and settings.registered:
+            sections["alignment"] = AlignmentConfig(size=settings.visible_size)
+        pipeline = cls(rig.ir, rig.visible, hooks=hooks, **sections)
+        pipeline.rig = rig
+        return pipeline
+
+    @property
+    def frame_count(self) -> int | None:
+        """How many frames the shorter recording says it has; None if it is not known or live."""
+        counts = [getattr(camera, "frame_count", None) for camera in (self._ir, self._visible)]
+        known = [count for count in counts if count is not None]
+        return min(known) if known else None
+
+    @property
+    def fps(self) -> float | None:
+        """Frames per second that the visible recording says it has; None if not known or live."""
+        return getattr(self._visible, "fps", None)
+
+    def __enter__(self) -> FusionPipeline:
+        self._start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[FusedFrame]:
+        """Fused frames until both streams end.
+
+        Raises:
+            StreamTimeoutError: live cameras gave no pair for ``give_up_s``.
+            SourceError: a recording is damaged.
+            EngineError: fusion failed.
+        """
+        if self._ir is None or self._visible is None:
+            raise ConfigError("this pipeline has no cameras: use step(), or give it cameras")
+        self._start()
+        if self._live is not None:
+            while (newest := self._live.get(self._give_up_s)) is not None:
+                yield self._processor(*newest)
+        else:
+            assert self._pairs is not None
+            for pair in self._pairs:
+                yield self.step(pair)
+
+    def step(self, pair: FramePair) -> FusedFrame:
+        """Fuse one pair, for robots that own the loop. Pairs come in the order of their time."""
+        return self._processor(pair)
+
+    def set_distance(self, distance_m: float) -> None:
+        """Align objects at this distance from now on; needs a calibration with extrinsics."""
+        self._processor.set_distance(distance_m)
+
+    def stats(self) -> PipelineStats:
+        """Counters since the pipeline was made."""
+        if self._pairer is not None:
+            self._collect_drops(self._pairer.stats)
+        elif self._pairs is not None:
+            pairing = self._pairs.stats
+            self._collect_drops(pairing)
+            self._stats.frames_in["ir"] = pairing.received_ir
+            self._stats.frames_in["visible"] = pairing.received_visible
+        return self._stats.snapshot()
+
+    def close(self) -> None:
+        """Stop the threads and release the cameras. May be called twice."""
+        if self._live is not None:
+            self._live.stop()
+        for camera in (self._ir, self._visible):
+            if camera is not None:
+                camera.close()
+        self._entered = False
+
+    def _start(self) -> None:
+        if self._entered or self._ir is None or self._visible is None:
+            return
+        from edge_sdk.capture.pairing import Pairer
+        from edge_sdk.capture.recorded_pairs import pair_recordings
+        from edge_sdk.live import LivePairs
+
+        tolerance_ns = round(self._pairing.tolerance_ms * 1e6)
+        try:
+            self._ir.open()
+            self._visible.open()
+        except BaseException:
+            self.close()
+            raise
+        self._entered = True
+        if self._ir.live:
+            self._pairer = Pairer(
+                tolerance_ns, single_after_ns=round(self._pairing.single_after_ms * 1e6)
+            )
+            self._live = LivePairs(self._ir, self._visible, self._pairer, self._stats)
+            self._live.start()
+        else:
+            self._pairs = pair_recordings(self._ir, self._visible, tolerance_ns)
+
+    def _collect_drops(self, pairing: PairingStats) -> None:
+        for camera in ("ir", "visible"):
+            for cause, count in vars(getattr(pairing, camera)).items():
+                self._stats.dropped[f"{camera} {cause.replace('_', ' ')}"] = count

@@ -1,0 +1,61 @@
+"""A rig file's sections made into cameras and hooks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edge_sdk.config import RigConfig, TrackingConfig
+from edge_sdk.errors import ConfigError
+
+if TYPE_CHECKING:
+    from edge_sdk.capture.camera import Camera
+    from edge_sdk.capture.simulated import SimulatedRig
+    from edge_sdk.step import Hook
+
+__all__ = ["open_cameras", "tracking_hooks"]
+
+
+def open_cameras(config: RigConfig) -> tuple[Camera, Camera, SimulatedRig | None]:
+    """Infrared and visible camera, and the simulated rig behind them if there is one.
+
+    Raises:
+        ConfigError: the driver is not part of this release.
+        SourceError: a recording cannot be read.
+    """
+    driver = config.cameras.ir.driver
+    if driver == "simulated":
+        from edge_sdk.capture.simulated import SimulatedRig, SimulationConfig
+
+        rig = SimulatedRig(SimulationConfig(**config.simulation.model_dump()))
+        return rig.ir, rig.visible, rig
+    if config.cameras.ir.driver == "files" and config.cameras.visible.driver == "files":
+        from edge_sdk.capture.files import open_recording
+
+        ir, visible = (
+            open_recording(camera.path, name, fps=camera.fps, allow_gaps=camera.allow_gaps)
+            for name, camera in (
+                ("ir", config.cameras.ir),
+                ("visible", config.cameras.visible),
+            )
+        )
+        return ir, visible, None
+    raise ConfigError(
+        f"cameras.ir.driver: {driver!r} is not part of this release; it has files and simulated"
+    )
+
+
+def tracking_hooks(config: TrackingConfig) -> list[Hook]:
+    """The hook that the ``tracking`` section asks for; empty for ``detector: none``."""
+    if config.detector == "none":
+        return []
+    if config.detector == "yolo":
+        raise ConfigError("tracking.detector: 'yolo' is not part of this release; use 'warm'")
+    from edge_sdk.tracking import TrackingHook, WarmObjectDetector
+
+    return [
+        TrackingHook(
+            WarmObjectDetector(**config.warm.model_dump()),
+            max_lost_s=config.tracker.max_lost_s,
+            min_hits=config.tracker.min_hits,
+        )
+    ]

@@ -1,0 +1,146 @@
+"""What a pipeline counts, so that every lost frame and every slow stage is visible."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from contextlib import contextmanager
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+__all__ = ["LatencyStats", "PipelineStats", "StatsRecorder"]
+
+RECENT = 2048
+
+
+@dataclass(frozen=True)
+class LatencyStats:
+    """Time that a stage took, over its last 2,048 runs; milliseconds."""
+
+    p50_ms: float
+    p99_ms: float
+    mean_ms: float
+    count: int
+
+
+@dataclass(frozen=True)
+class PipelineStats:
+    """A snapshot of the counters since the pipeline was opened.
+
+    Attributes:
+        frames_in: frames that each camera delivered.
+        pairs: pairs that were formed.
+        fused: frames that came out.
+        dropped: cause -> frames (or pairs) that never reached the output.
+        degraded: cause -> fused frames that carry it in ``FusedFrame.degraded``.
+        resets: cause -> resets of the recurrent state.
+        events: what happened to the cameras: reconnections, time-outs.
+        latency: stage -> :class:`LatencyStats`; stages are ``align``, ``tone``, ``fuse``, ``hooks``
+            and ``total``, which is from the pair's arrival to the fused frame.
+        skew_ms_mean, skew_ms_max: absolute skew of the pairs, milliseconds.
+        seconds: since the first fused frame.
+        fps: fused frames per second in that time.
+        engine: engine, precision and device that fuse; None before the first frame.
+    """
+
+    frames_in: dict[str, int]
+    pairs: int
+    fused: int
+    dropped: dict[str, int]
+    degraded: dict[str, int]
+    resets: dict[str, int]
+    events: dict[str, int]
+    latency: dict[str, LatencyStats]
+    skew_ms_mean: float
+    skew_ms_max: float
+    seconds: float
+    fps: float
+    engine: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dicts and numbers, for JSON."""
+        values = dict(self.__dict__)
+        values["latency"] = {name: dict(stage.__dict__) for name, stage in self.latency.items()}
+        return values
+
+
+@dataclass
+class StatsRecorder:
+    """The counters themselves; safe to use from several threads. Memory is bounded."""
+
+    frames_in: Counter[str] = field(default_factory=Counter)
+    dropped: Counter[str] = field(default_factory=Counter)
+    degraded: Counter[str] = field(default_factory=Counter)
+    resets: Counter[str] = field(default_factory=Counter)
+    events: Counter[str] = field(default_factory=Counter)
+    engine: str | None = None
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+        self._stages: dict[str, deque[float]] = {}
+        self._runs: Counter[str] = Counter()
+        self._pairs = self._fused = 0
+        self._skew_sum = self._skew_max = 0.0
+        self._skews = 0
+        self._first: float | None = None
+        self._last = 0.0
+
+    def count(self, counter: Counter[str], key: str, amount: int = 1) -> None:
+        with self._lock:
+            counter[key] += amount
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a stage."""
+        start = time.perf_counter()
+        yield
+        self.add_latency(name, time.perf_counter() - start)
+
+    def add_latency(self, name: str, seconds: float) -> None:
+        with self._lock:
+            self._stages.setdefault(name, deque(maxlen=RECENT)).append(seconds)
+            self._runs[name] += 1
+
+    def pair(self, skew_ns: int | None) -> None:
+        """A pair was formed; ``skew_ns`` is None for a single frame."""
+        with self._lock:
+            self._pairs += 1
+            if skew_ns is not None:
+                self._skews += 1
+                self._skew_sum += abs(skew_ns)
+                self._skew_max = max(self._skew_max, abs(skew_ns))
+
+    def fused(self) -> None:
+        with self._lock:
+            self._fused += 1
+            self._last = time.perf_counter()
+            if self._first is None:
+                self._first = self._last
+
+    def snapshot(self) -> PipelineStats:
+        with self._lock:
+            latency = {}
+            for name, values in self._stages.items():
+                p50, p99 = np.percentile(values, [50, 99]) * 1e3
+                mean = float(np.mean(values)) * 1e3
+                latency[name] = LatencyStats(float(p50), float(p99), mean, self._runs[name])
+            seconds = self._last - self._first if self._first is not None else 0.0
+            return PipelineStats(
+                frames_in=dict(self.frames_in),
+                pairs=self._pairs,
+                fused=self._fused,
+                dropped={key: n for key, n in self.dropped.items() if n},
+                degraded=dict(self.degraded),
+                resets=dict(self.resets),
+                events=dict(self.events),
+                latency=latency,
+                skew_ms_mean=self._skew_sum / max(1, self._skews) / 1e6,
+                skew_ms_max=self._skew_max / 1e6,
+                seconds=seconds,
+                fps=(self._fused - 1) / seconds if seconds > 0 else 0.0,
+                engine=self.engine,
+            )

@@ -1,0 +1,182 @@
+"""One pair on its way to a fused frame: alignment, tone, fusion, hooks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+import cv2
+import numpy as np
+
+from edge_sdk.alignment import Aligner
+from edge_sdk.calibration_file import Calibration, read_calibration
+from edge_sdk.config import AlignmentConfig, FusionConfig, ToneConfig
+from edge_sdk.errors import ConfigError
+from edge_sdk.frames import Frame, FrameFlags, FramePair, FusedFrame, Image, Track
+from edge_sdk.fusion import Fuser
+from edge_sdk.stats import StatsRecorder
+from edge_sdk.tone import ToneMapper
+
+__all__ = ["Hook", "PairProcessor"]
+
+Hook = Callable[[FusedFrame], "Iterable[Track] | None"]
+
+HELD = FrameFlags.SHUTTER | FrameFlags.STALE
+
+
+class PairProcessor:
+    """Turns pairs into fused frames; keeps what lasts from one to the next.
+
+    The alignment tables and the engine are made when the first pair shows the images' sizes.
+    """
+
+    def __init__(
+        self,
+        alignment: AlignmentConfig,
+        tone: ToneConfig,
+        fusion: FusionConfig,
+        hooks: Sequence[Hook],
+        stats: StatsRecorder,
+    ) -> None:
+        for hook in hooks:
+            if not callable(hook):
+                raise ConfigError(f"hooks: must be callables, found {hook!r}")
+        self._alignment = alignment
+        self._calibration: Calibration | None = (
+            read_calibration(alignment.calibration) if alignment.calibration else None
+        )
+        self._aligner: Aligner | None = None
+        self._valid: Image | None = None
+        self._tone = ToneMapper(**tone.model_dump())
+        self.fuser = Fuser(
+            fusion.model, fusion.engine, fusion.precision, fusion.threads, fusion.reset_gap_ms
+        )
+        self._hooks = tuple(hooks)
+        self._stats = stats
+        self._index = 0
+        self._was_shut = False
+
+    def __call__(self, pair: FramePair, arrival_ns: int | None = None) -> FusedFrame:
+        """Fuse one pair; ``arrival_ns`` is when it was there, in ``time.monotonic_ns()``."""
+        stats = self._stats
+        start = time.monotonic_ns() if arrival_ns is None else arrival_ns
+        with stats.stage("align"):
+            ir, visible = self._align(pair.ir, pair.visible)
+        shut = pair.ir is not None and FrameFlags.SHUTTER in pair.ir.flags
+        if ir is not None and pair.ir is not None:
+            with stats.stage("tone"):
+                hold = bool(pair.ir.flags & HELD)
+                ir = self._tone.step(ir, pair.ir.timestamp_ns, hold=hold, valid=self._valid)
+        if self._was_shut and not shut:
+            self.fuser.reset("shutter")  # the correction has changed the column stripes
+        self._was_shut = shut
+
+        degraded = _degraded(pair)
+        reset = None
+        with stats.stage("fuse"):
+            if ir is not None and visible is not None:
+                result = self.fuser.step(ir, visible, pair.timestamp_ns)
+                image, reset = result.image, result.reset
+            elif visible is not None:
+                image = visible.copy()
+            else:
+                assert ir is not None
+                image = cv2.cvtColor(ir, cv2.COLOR_GRAY2BGR)
+        newest = pair.visible if pair.visible is not None else pair.ir
+        assert newest is not None
+        fused = FusedFrame(
+            image=image,
+            ir=ir,
+            visible=visible,
+            timestamp_ns=pair.timestamp_ns,
+            skew_ns=pair.skew_ns,
+            degraded=degraded,
+            index=self._index,
+            reset=reset is not None,
+            name=newest.name,
+        )
+        self._index += 1
+        with stats.stage("hooks"):
+            for hook in self._hooks:
+                fused.tracks.extend(_tracks_of(hook, hook(fused)))
+        fused.latency_ns = time.monotonic_ns() - start
+        stats.add_latency("total", fused.latency_ns / 1e9)
+        stats.pair(pair.skew_ns if ir is not None and visible is not None else None)
+        stats.fused()
+        for reason in degraded:
+            stats.count(stats.degraded, reason)
+        if reset is not None:
+            stats.count(stats.resets, reset)
+        if self.fuser.engine is not None and stats.engine is None:
+            engine = self.fuser.engine
+            stats.engine = f"{engine.name} {engine.precision} on {engine.device}"
+        return fused
+
+    def set_distance(self, distance_m: float) -> None:
+        """Align objects at this distance from now on; see :meth:`Aligner.set_distance`."""
+        self._alignment = self._alignment.model_copy(update={"distance_m": distance_m})
+        if self._aligner is not None:
+            self._aligner.set_distance(distance_m)
+            self._update_valid()
+
+    def _align(
+        self, ir: Frame | None, visible: Frame | None
+    ) -> tuple[Image | None, Image | None]:
+        ir_image = None if ir is None else ir.image
+        visible_image = None if visible is None else visible.image
+        if self._aligner is None:
+            if ir_image is None or visible_image is None:
+                # One camera is not there yet: its size is unknown, and so is the alignment.
+                return _scaled(ir_image, self._alignment.size), _scaled(
+                    visible_image, self._alignment.size
+                )
+            self._aligner = Aligner(
+                self._calibration,
+                _size(ir_image),
+                _size(visible_image),
+                self._alignment.size,
+                self._alignment.distance_m,
+            )
+            self._update_valid()
+        return self._aligner.align(ir_image, visible_image)
+
+    def _update_valid(self) -> None:
+        assert self._aligner is not None
+        mask = self._aligner.valid_mask
+        self._valid = None if mask.all() else mask
+
+
+def _size(image: Image) -> tuple[int, int]:
+    return image.shape[1], image.shape[0]
+
+
+def _scaled(image: Image | None, size: tuple[int, int]) -> Image | None:
+    if image is None or _size(image) == size:
+        return image
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+
+
+def _degraded(pair: FramePair) -> tuple[str, ...]:
+    reasons = []
+    for camera, frame in (("ir", pair.ir), ("visible", pair.visible)):
+        if frame is None:
+            reasons.append(f"{camera} missing")
+            continue
+        if FrameFlags.SHUTTER in frame.flags:
+            reasons.append(f"{camera} shutter")
+        if FrameFlags.STALE in frame.flags:
+            reasons.append(f"{camera} stale")
+    return tuple(reasons)
+
+
+def _tracks_of(hook: Hook, answer: Iterable[Track] | None) -> list[Track]:
+    if answer is None:
+        return []
+    tracks = list(answer)
+    for track in tracks:
+        if not isinstance(track, Track):
+            raise ConfigError(
+                f"hook {getattr(hook, '__name__', type(hook).__name__)}: must return None or "
+                f"edge_sdk.Track objects, found {type(track).__name__}"
+            )
+    return tracks

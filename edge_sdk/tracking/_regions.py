@@ -1,0 +1,313 @@
+"""Warm regions of a heat map: a tree of thresholds, the regions worth keeping, cuts and joins.
+
+The tree is the idea of maximally stable extremal regions (Matas et al., BMVC 2002): a body has a
+sharp rim, so its region hardly changes between two thresholds, while a warm wall or floor melts
+away. It is built from a few connected-component passes instead of a union-find over all grey
+levels, which takes a sixth of the time of OpenCV's MSER.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["HeatMap", "Region", "cut_side_by_side", "join_parts", "stable_regions"]
+
+LEVEL_RATIO = 1.6
+"""Each threshold of the tree is this many times the one below it."""
+MIN_AREA = 6
+MIN_ROWS = 3
+MAX_JOINED = 24
+"""Only this many of the warmest regions are tried as parts of one body; bounds the work."""
+
+
+def ramp(value: float, zero: float, full: float) -> float:
+    """0 at ``zero``, 1 at ``full``, linear between, clipped outside."""
+    return min(1.0, max(0.0, (value - zero) / (full - zero)))
+
+
+@dataclass(slots=True)
+class Region:
+    """One connected warm region; ``x1`` and ``y1`` are exclusive, all in work pixels.
+
+    Attributes:
+        area: pixels in the region.
+        heat: sum of the heat map over the region, in grey levels.
+        value: 0 to 1, how much it looks like a warm body; set by :func:`stable_regions`.
+        label: its number in ``labels``, the (H, W) uint16 label image of its threshold.
+    """
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+    area: int
+    heat: float = 0.0
+    value: float = 0.0
+    threshold: float = 0.0
+    label: int = 0
+    labels: NDArray[np.uint16] | None = None
+    children: list[Region] = field(default_factory=list)
+
+    @property
+    def width(self) -> int:
+        return self.x1 - self.x0
+
+    @property
+    def height(self) -> int:
+        return self.y1 - self.y0
+
+    def mask(self) -> NDArray[np.uint8]:
+        """(height, width) of 0 and 1."""
+        assert self.labels is not None
+        crop = self.labels[self.y0 : self.y1, self.x0 : self.x1]
+        return (crop == self.label).view(np.uint8)
+
+
+class HeatMap:
+    """How much warmer each pixel is than its surroundings, with box sums in constant time.
+
+    Args:
+        heat: (H, W) uint8, grey levels above the background, thin horizontal lines removed.
+        raw: (H, W) uint8, the same before the removal.
+        contrast_c0: grey levels of contrast that count as half certain.
+    """
+
+    def __init__(
+        self, heat: NDArray[np.uint8], raw: NDArray[np.uint8], contrast_c0: float
+    ) -> None:
+        self.heat = heat
+        self.height, self.width = heat.shape
+        self._sums = cv2.integral(heat)
+        self._raw_sums = cv2.integral(raw)
+        self._c0 = contrast_c0
+
+    @staticmethod
+    def _box(sums: NDArray[np.int32], x0: int, y0: int, x1: int, y1: int) -> int:
+        return int(sums[y1, x1]) - int(sums[y0, x1]) - int(sums[y1, x0]) + int(sums[y0, x0])
+
+    def contrast(self, region: Region) -> float:
+        """Mean heat inside minus that beside the region, in grey levels."""
+        pad = max(2, region.width // 3)
+        left, right = max(0, region.x0 - pad), min(self.width, region.x1 + pad)
+        around = (right - left) * region.height - region.area
+        beside = self._box(self._sums, left, region.y0, right, region.y1) - region.heat
+        return region.heat / region.area - beside / max(around, 1)
+
+    def certainty(self, region: Region) -> float:
+        """0 to 1, from the contrast; half at ``contrast_c0``."""
+        contrast = self.contrast(region)
+        return contrast / (contrast + self._c0) if contrast > 0.0 else 0.0
+
+    def solidity(self, region: Region) -> float:
+        """Share of the heat in the box that is not thin horizontal lines (blinds, rails): 0 to 1."""
+        corners = region.x0, region.y0, region.x1, region.y1
+        return self._box(self._sums, *corners) / max(self._box(self._raw_sums, *corners), 1)
+
+
+def _threshold_tree(heat: NDArray[np.uint8], lowest: float) -> list[Region]:
+    """Regions at the lowest threshold, with those of each higher one as their children."""
+    roots: list[Region] = []
+    hottest = float(cv2.minMaxLoc(heat)[1])
+    below: dict[int, Region] = {}
+    below_labels: NDArray[np.uint16] | None = None
+    threshold = lowest
+    while threshold < hottest:
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(
+            cv2.compare(heat, threshold, cv2.CMP_GE), connectivity=8, ltype=cv2.CV_16U
+        )
+        big = (stats[:, cv2.CC_STAT_AREA] >= MIN_AREA) & (stats[:, cv2.CC_STAT_HEIGHT] >= MIN_ROWS)
+        big[0] = False  # label 0 is what is colder than the threshold
+        here: dict[int, Region] = {}
+        for label in np.flatnonzero(big).tolist():
+            x, y, w, h, area = stats[label].tolist()
+            region = Region(
+                x, y, x + w, y + h, area, threshold=threshold, label=label, labels=labels
+            )
+            here[label] = region
+            if below_labels is None:
+                roots.append(region)
+            else:
+                first = x + int((labels[y, x : x + w] == label).argmax())
+                parent = below.get(int(below_labels[y, first]))
+                if parent is not None:
+                    parent.children.append(region)
+        below, below_labels = here, labels
+        threshold *= LEVEL_RATIO
+    return roots
+
+
+def _melted(region: Region) -> float:
+    """Sets ``region.heat`` from its children; returns the share of area left one level up."""
+    kept = sum(child.area for child in region.children)
+    t = region.threshold
+    inner = sum(child.heat - t * child.area for child in region.children)
+    # Pixels that are gone at the next threshold lie between the two, more of them near the lower.
+    rim = (region.area - kept) * t * (LEVEL_RATIO - 1.0) * 0.4
+    region.heat = t * region.area + inner + rim
+    return kept / region.area if region.children else 0.3
+
+
+def stable_regions(
+    heat_map: HeatMap, lowest: float, shape: Callable[[int, int, int], float]
+) -> list[Region]:
+    """The regions that explain the heat best: no two of them overlap.
+
+    Args:
+        heat_map: the map to look at.
+        lowest: lowest threshold, grey levels.
+        shape: (width, height, area) to 0..1, how much that is the shape of a body.
+    """
+
+    def best(region: Region) -> list[Region]:
+        inside = [part for child in region.children for part in best(child)]
+        stability = ramp(_melted(region), 0.38, 0.9)
+        form = shape(region.width, region.height, region.area)
+        if form > 0.0:
+            region.value = form * heat_map.certainty(region) * (0.2 + 0.8 * stability)
+        if not inside:
+            return [region]
+        # A small part (a face, a leg) must be much better than the whole to replace it.
+        part_value = max(p.value - 0.5 * (1.0 - p.height / region.height) for p in inside)
+        if len(inside) > 1 and part_value <= region.value + 0.15:
+            tall = [p for p in inside if p.value > 0.45 and p.height > 0.55 * region.height]
+            if tall and min(p.x1 for p in tall) <= max(p.x0 for p in tall) + 1:
+                part_value += 0.1  # two whole bodies beside each other
+        whole_is_hopeless = region.value < 0.1 and any(p.value > region.value for p in inside)
+        return inside if whole_is_hopeless or part_value > region.value + 0.15 else [region]
+
+    return [region for root in _threshold_tree(heat_map.heat, lowest) for region in best(root)]
+
+
+def cut_side_by_side(
+    region: Region,
+    shape: Callable[[int, int, int], float],
+    min_height: float,
+    mask: NDArray[np.uint8] | None = None,
+    depth: int = 0,
+) -> list[Region]:
+    """Cuts a region with two heads between them, where both sides have the shape of a body.
+
+    The outline seen from above has a peak for each head. A cut needs a valley between two peaks
+    that is lower than both by 5 % of the smaller body, and at most eight bodies come out.
+    """
+    h, w = region.height, region.width
+    if depth == 3 or w < 6 or h < min_height or w < 0.35 * h:
+        return [region]
+    if mask is None:
+        mask = region.mask()
+    count = mask.sum(axis=0, dtype=np.int32)
+    empty = count == 0
+    top = mask.argmax(axis=0)
+    top[empty] = h
+    peak_l = np.minimum.accumulate(top)[:-1]
+    peak_r = np.minimum.accumulate(top[::-1])[::-1][1:]
+    valley = np.maximum(top[:-1], top[1:]) - np.maximum(peak_l, peak_r)
+    if int(valley.max()) < 2:
+        return [region]
+    bottom = h - mask[::-1].argmax(axis=0)
+    bottom[empty] = 0
+    height_l = np.maximum.accumulate(bottom)[:-1] - peak_l
+    height_r = np.maximum.accumulate(bottom[::-1])[::-1][1:] - peak_r
+    area_l = np.cumsum(count)[:-1]
+    smaller = np.minimum(height_l, height_r)
+    possible = (
+        (valley >= np.maximum(0.05 * smaller, 2))
+        & (np.minimum(area_l, region.area - area_l) > 0.2 * region.area)
+        & (smaller >= min_height)
+    )
+    best_score, best_column = 0.0, 0
+    for i in np.flatnonzero(possible).tolist():
+        left, al = i + 1, int(area_l[i])
+        form = min(
+            shape(left, int(height_l[i]), al),
+            shape(w - left, int(height_r[i]), region.area - al),
+        )
+        score = form + float(valley[i]) / h
+        if form > 0.5 and score > best_score:
+            best_score, best_column = score, left
+    if best_column == 0:
+        return [region]
+    out: list[Region] = []
+    for begin, end in ((0, best_column), (best_column, w)):
+        part = mask[:, begin:end]
+        x, y, pw, ph = cv2.boundingRect(part)
+        part = part[y : y + ph, x : x + pw]
+        x0, y0 = region.x0 + begin + x, region.y0 + y
+        area = int(np.count_nonzero(part))
+        half = Region(x0, y0, x0 + pw, y0 + ph, area, region.heat * area / region.area)
+        out += cut_side_by_side(half, shape, min_height, part, depth + 1)
+    return out
+
+
+def _aspect(width: int, height: int) -> float:
+    a = height / width
+    return min(ramp(a, 0.3, 1.95), ramp(a, 6.0, 4.6))
+
+
+def _join(one: Region, other: Region) -> tuple[float, Region] | None:
+    """One body of two parts, an upper and a lower one, and how good that is; None if it is not.
+
+    A cold jacket between a warm head and warm legs leaves a gap of up to the height of the legs.
+    The longer the lower part, the more of the body it is already, and the smaller the gap.
+    """
+    upper, lower = (one, other) if one.y0 <= other.y0 else (other, one)
+    wu, wl, hu, hl = upper.width, lower.width, upper.height, lower.height
+    if not 0.15 * wl <= wu <= 1.5 * wl:
+        return None
+    if not lower.x0 <= 0.5 * (upper.x0 + upper.x1) <= lower.x1:
+        return None
+    gap = lower.y0 - upper.y1
+    if gap > hl * max(0.07, 1.05 * ramp(hl / wl, 2.7, 2.2)):
+        return None
+    x0, x1 = min(upper.x0, lower.x0), max(upper.x1, lower.x1)
+    y0, y1 = upper.y0, max(upper.y1, lower.y1)
+    w, h, area = x1 - x0, y1 - y0, upper.area + lower.area
+    if w > 1.5 * max(wu, wl) or not 1.2 * w <= h <= 5.2 * w or hu > 0.58 * h:
+        return None
+    warmth_u, warmth_l = upper.heat / upper.area, lower.heat / lower.area
+    if max(warmth_u, warmth_l) > 8.0 * min(warmth_u, warmth_l):
+        return None
+    form = _aspect(w, h)
+    gain = form - _aspect(wl, hl)
+    fill = area / (w * h)
+    if gain < -0.3 or fill < 0.05:
+        return None
+    body = Region(x0, y0, x1, y1, area, upper.heat + lower.heat, form * ramp(fill, 0.0, 0.18))
+    return gain - max(gap, 0) / h, body
+
+
+def join_parts(parts: list[Region]) -> tuple[list[Region], list[Region]]:
+    """Joins heads, arms and legs to bodies, best pair first.
+
+    Returns:
+        The parts left alone, and the bodies made of several; ``value`` of the latter is their form.
+    """
+    parts = sorted(parts, key=lambda part: -part.heat)
+    pool, rest = parts[:MAX_JOINED], parts[MAX_JOINED:]
+    joined: set[int] = set()
+    pairs: dict[tuple[int, int], tuple[float, Region]] = {}
+    alive = list(range(len(pool)))
+    for i in alive:
+        for j in alive[:i]:
+            made = _join(pool[i], pool[j])
+            if made is not None:
+                pairs[i, j] = made
+    while pairs:
+        (i, j), (_, body) = max(pairs.items(), key=lambda item: item[1][0])
+        alive = [k for k in alive if k not in (i, j)]
+        pairs = {key: made for key, made in pairs.items() if i not in key and j not in key}
+        new = len(pool)
+        pool.append(body)
+        joined.add(new)
+        for k in alive:
+            made = _join(pool[k], body)
+            if made is not None:
+                pairs[new, k] = made
+        alive.append(new)
+    alone = [pool[k] for k in alive if k not in joined]
+    return alone + rest, [pool[k] for k in alive if k in joined]

@@ -1,0 +1,211 @@
+"""Finds people and vehicles in the infrared image, without weights: they are warmer."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_sdk.errors import ConfigError
+from edge_sdk.frames import FusedFrame
+from edge_sdk.tracking._regions import (
+    HeatMap,
+    Region,
+    cut_side_by_side,
+    join_parts,
+    ramp,
+    stable_regions,
+)
+from edge_sdk.tracking.detections import Detections
+
+__all__ = ["WarmObjectDetector"]
+
+WORK_PX = 320
+"""Longer side of the image that is looked at; a larger one is averaged down first."""
+STRIPE_SIGMA = 0.8
+"""Grey levels; column stripes stronger than this are taken out before anything else."""
+NOISE_SIGMAS = 2.9
+HOTTEST_QUANTILE = 0.998
+LOWEST_SHARE = 0.13
+"""Of the hottest, the least that can still belong to a body."""
+FULL_SCORE = 0.8
+"""The raw score of a body with much contrast, which is reported as 1."""
+
+
+class WarmObjectDetector:
+    """Detects what is warmer than its surroundings and has the shape of a body.
+
+    Steps: average down to 320 pixels; take out column stripes; subtract the background (a median
+    over half the image) and lines that are thin in height (blinds, rails, the edges of stairs);
+    build a tree of thresholds above the noise and keep the regions with a sharp rim and the shape
+    of a body; cut where two heads stand beside each other; join a head and legs that a cold jacket
+    keeps apart. Each frame stands for itself: nothing is remembered.
+
+    White must be hot. A warm window or lamp of a person's shape is reported too; a vehicle is, with
+    a low score, where it is warm as a whole. It is a detector for the dark and for smoke: where it
+    matters what an object is, use a trained one.
+
+    Args:
+        min_contrast: grey levels of the toned infrared that an object is warmer than what is beside
+            it. Objects with this contrast are found half certain, none below half of it.
+        min_area_px: smallest box, in pixels of the fused image.
+        max_area_share: largest box, as a share of the image.
+        min_height_share: smallest height of a box, as a share of the image height.
+        min_score: 0 to 1; less certain objects are not reported.
+        label: the label of all detections.
+
+    Raises:
+        ConfigError: a value is outside its range.
+    """
+
+    def __init__(
+        self,
+        min_contrast: float = 25.0,
+        min_area_px: int = 40,
+        max_area_share: float = 0.35,
+        min_height_share: float = 0.035,
+        min_score: float = 0.35,
+        label: str = "warm",
+    ) -> None:
+        for name, value, low, high in (
+            ("min_contrast", min_contrast, 1.0, 255.0),
+            ("min_area_px", min_area_px, 1, 1e9),
+            ("max_area_share", max_area_share, 0.001, 1.0),
+            ("min_height_share", min_height_share, 0.01, 0.5),
+            ("min_score", min_score, 0.0, 1.0),
+        ):
+            if not low <= value <= high:
+                raise ConfigError(f"{name} must be from {low:g} to {high:g}, but got {value!r}")
+        self.min_contrast = float(min_contrast)
+        self.min_area_px = min_area_px
+        self.max_area_share = max_area_share
+        self.min_height_share = min_height_share
+        self.min_score = min_score
+        self.label = label
+
+    def detect(self, fused: FusedFrame) -> Detections:
+        """Warm objects of one frame, best first; none if ``fused.ir`` is missing.
+
+        Raises:
+            ConfigError: ``fused.ir`` is not a (H, W) uint8 image of at least 32x32 pixels.
+        """
+        ir = fused.ir
+        if ir is None:
+            return Detections.empty()
+        if ir.ndim != 2 or ir.dtype != np.uint8 or min(ir.shape) < 32:
+            raise ConfigError(
+                "ir must be a (H, W) uint8 image of 32x32 pixels or more, but got shape "
+                f"{ir.shape} {ir.dtype}; tone 16-bit infrared first (edge_sdk.tone.ToneMapper)"
+            )
+        image, raw, heat, noise = _heat(ir)
+        height, width = image.shape
+        hottest = _quantile(heat, HOTTEST_QUANTILE)
+        lowest = max(0.25 * self.min_contrast, NOISE_SIGMAS * noise, LOWEST_SHARE * hottest)
+        heat_map = HeatMap(heat, raw, max(self.min_contrast, 0.27 * hottest))
+        min_height = self.min_height_share * height
+
+        def shape(w: int, h: int, area: int) -> float:
+            return _body_shape(w, h, area) * _body_size(h / height, self.min_height_share)
+
+        parts = [
+            piece
+            for region in stable_regions(heat_map, lowest, shape)
+            if heat_map.contrast(region) > 0.5 * self.min_contrast
+            for piece in cut_side_by_side(region, shape, min_height)
+        ]
+        solid = [part for part in parts if heat_map.solidity(part) >= 0.6]
+        alone, joined = join_parts(solid)
+        alone += [part for part in parts if heat_map.solidity(part) < 0.6]
+        scored = [(shape(r.width, r.height, r.area), r) for r in alone]
+        scored += [(r.value * _body_size(r.height / height, self.min_height_share), r) for r in joined]
+
+        scale = np.array([ir.shape[1] / width, ir.shape[0] / height] * 2)
+        found: list[tuple[float, Region]] = []
+        for form, region in scored:
+            if form <= 0.0 or region.height < min_height:
+                continue
+            score = form * heat_map.certainty(region) * heat_map.solidity(region) ** 0.5
+            found.append((min(1.0, score / FULL_SCORE), region))
+        found.sort(key=lambda item: -item[0])
+        kept = _without_nested([item for item in found if item[0] >= self.min_score])
+        boxes = np.array([[r.x0, r.y0, r.x1, r.y1] for _, r in kept]).reshape(-1, 4) * scale
+        areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+        fits = (areas >= self.min_area_px) & (areas <= self.max_area_share * ir.size)
+        scores = np.array([score for score, _ in kept], dtype=np.float32)
+        return Detections(
+            boxes[fits].astype(np.float32), scores[fits], (self.label,) * int(fits.sum())
+        )
+
+
+def _body_shape(width: int, height: int, area: int) -> float:
+    """0 to 1: tall as a person rather than flat, and filling its box rather than a rim."""
+    aspect = height / width
+    upright = min(ramp(aspect, 0.31, 1.95), ramp(aspect, 7.6, 4.5))
+    return upright * ramp(area / (width * height), 0.05, 0.46)
+
+
+def _body_size(height_share: float, min_share: float) -> float:
+    return min(ramp(height_share, 0.8 * min_share, 1.4 * min_share), ramp(height_share, 1.4, 0.93))
+
+
+def _heat(
+    ir: NDArray[np.uint8],
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8], float]:
+    """The small image, its heat with and without thin lines, and the noise's sigma in it."""
+    scale = min(1.0, WORK_PX / max(ir.shape))
+    image = ir
+    if scale < 1.0:
+        size = (max(1, round(ir.shape[1] * scale)), max(1, round(ir.shape[0] * scale)))
+        image = cv2.resize(ir, size, interpolation=cv2.INTER_AREA)
+    image = cv2.GaussianBlur(_without_stripes(image), (3, 3), 0)
+    raw = cv2.subtract(image, _background(image))
+    line = max(3, round(0.021 * image.shape[0]))
+    heat = cv2.morphologyEx(raw, cv2.MORPH_OPEN, np.ones((line, 1), np.uint8))
+    return image, raw, heat, _noise(image)
+
+
+def _without_stripes(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Fixed column stripes, as uncooled sensors have them, removed if there are any."""
+    columns = cv2.reduce(image, 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F)
+    if float((columns - cv2.blur(columns, (9, 1))).std()) < STRIPE_SIGMA:
+        return image
+    rows = image[::4].astype(np.float32)
+    stripes = np.median(rows - cv2.blur(rows, (9, 1)), axis=0)
+    return np.clip(image - stripes + 0.5, 0, 255).astype(np.uint8)
+
+
+def _background(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Median over a square of half the image's shorter side: no body fills half of that."""
+    height, width = image.shape
+    cells = cv2.resize(image, (width // 8, height // 8), interpolation=cv2.INTER_AREA)
+    aperture = (min(cells.shape) // 2) | 1
+    pad = aperture // 2
+    padded = cv2.copyMakeBorder(cells, pad, pad, pad, pad, cv2.BORDER_REFLECT_101)
+    median = cv2.medianBlur(padded, aperture)[pad:-pad, pad:-pad]
+    return np.asarray(cv2.resize(median, (width, height), interpolation=cv2.INTER_LINEAR))
+
+
+def _noise(image: NDArray[np.uint8]) -> float:
+    """Sigma of the noise from the median absolute difference of pixels two columns apart."""
+    difference = cv2.absdiff(image[::2, 2:], image[::2, :-2])
+    return 1.4826 * _quantile(difference, 0.5) / 2.0**0.5
+
+
+def _quantile(image: NDArray[np.uint8], share: float) -> int:
+    counts = cv2.calcHist([image], [0], None, [256], [0, 256]).ravel().cumsum()
+    return int(np.searchsorted(counts, share * counts[-1]))
+
+
+def _without_nested(found: list[tuple[float, Region]]) -> list[tuple[float, Region]]:
+    """Drops what lies mostly inside something better, or around it."""
+    kept: list[tuple[float, Region]] = []
+    for score, r in found:
+        for _, k in kept:
+            width = min(r.x1, k.x1) - max(r.x0, k.x0)
+            height = min(r.y1, k.y1) - max(r.y0, k.y0)
+            smaller = min(r.width * r.height, k.width * k.height)
+            if width > 0 and height > 0 and width * height > 0.6 * smaller:
+                break
+        else:
+            kept.append((score, r))
+    return kept

@@ -1,0 +1,174 @@
+"""Weights made into a model folder: ``python -m quantize.package --weights FILE --output FOLDER``.
+
+Exports ONNX in fp32, calibrates and writes INT8, copies the weights, and writes the model card
+``model.json`` with hashes, sizes, the training's configuration and its scores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+
+from edge_sdk.errors import EdgeSdkError, ModelError
+from edge_sdk.fusion.model import FORMAT, VERSION, StateTensor
+from quantize.config import TrainConfig, load_train_config
+from quantize.data import ClipSampler, Recordings
+from quantize.int8 import calibrate, load_onnx, quantise
+from quantize.macs import count_macs, parameter_count
+from quantize.student.export import Deployed, export_onnx, state_shapes
+from quantize.student.network import MULTIPLE_PX, Student, StudentConfig
+
+__all__ = ["main", "package"]
+
+CALIBRATION_CLIPS = 32
+CALIBRATION_SIZE = 256
+SMALL = 4000  # weights; smaller convolutions stay in float, they cost nothing
+
+
+def package(weights: Path, config: TrainConfig, output: Path, name: str, command: str) -> None:
+    """Write the model folder.
+
+    Raises:
+        ModelError: the weights are of another network.
+        ConfigError, SourceError: the calibration data cannot be read.
+    """
+    student = _load(weights, config)
+    output.mkdir(parents=True, exist_ok=True)
+    fp32, int8 = output / "fp32.onnx", output / "int8.onnx"
+    export_onnx(student, fp32)
+    model = load_onnx(fp32)
+    shapes = [StateTensor(key, tuple(shape)) for key, shape in state_shapes(student).items()]
+    grid = calibrate(model, lambda probe: _feed(probe, shapes, config), _is_worth_it)
+    onnx.save(quantise(model, grid), str(int8))
+    kept = {key: value.half() for key, value in student.state_dict().items()}
+    save_file(kept, output / "weights.safetensors")
+    card = {
+        "format": FORMAT,
+        "version": VERSION,
+        "name": name,
+        "licence": "Apache-2.0",
+        "kind": "student",
+        "options": dict(config.options),
+        "parameters": parameter_count(student),
+        "macs_640x480": _macs(student),
+        "multiple_px": MULTIPLE_PX,
+        "state": state_shapes(student),
+        "files": {"fp32": _entry(fp32), "int8": _entry(int8)},
+        "weights": _entry(output / "weights.safetensors"),
+        "training": _training(config, command),
+        "scores": _scores(config),
+    }
+    (output / "model.json").write_text(json.dumps(card, indent=2) + "\n")
+
+
+def _load(weights: Path, config: TrainConfig) -> Student:
+    student = Student(StudentConfig(**config.options))
+    try:
+        tensors = load_file(weights)
+        student.load_state_dict({key: value.float() for key, value in tensors.items()})
+    except OSError as error:
+        raise ModelError(f"weights {weights}: {error}") from None
+    except RuntimeError as error:
+        line = str(error).splitlines()[-1].strip()
+        raise ModelError(f"weights {weights} are not of this student: {line}") from None
+    return student.eval()
+
+
+def _is_worth_it(node: onnx.NodeProto, weight: NDArray[np.float32]) -> bool:
+    """Convolutions that carry the cost: not the layout change, the stripes, or pooled vectors."""
+    names = node.name + "".join(node.input)
+    exempt = ("stripes", "judge", "context", "tone")
+    return weight.size >= SMALL and not any(part in names for part in exempt)
+
+
+def _feed(
+    model: onnx.ModelProto, state: list[StateTensor], config: TrainConfig
+) -> Iterator[dict[str, NDArray[np.float32]]]:
+    """Run the model over clips of the TRAINING data, with its state, as it will be used."""
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    names = [output.name for output in session.get_outputs()]
+    recordings = Recordings(config.data, config.cache)
+    sampler = ClipSampler(recordings, CALIBRATION_SIZE, 8, seed=config.seed + 1)
+    size = CALIBRATION_SIZE
+    for _ in range(CALIBRATION_CLIPS):
+        clip = sampler.draw()
+        memory = {f"state.{t.name}": np.zeros(t.resolve(size, size), np.float32) for t in state}
+        for ir, visible in zip(clip.ir, clip.visible, strict=True):
+            feeds = {
+                "ir": np.rint(ir * 255).astype(np.uint8)[None, None],
+                "visible": np.rint(visible * 255).astype(np.uint8)[None, None],
+                **memory,
+            }
+            outputs = dict(zip(names, session.run(names, feeds), strict=True))
+            memory = {f"state.{t.name}": outputs[f"next.{t.name}"] for t in state}
+            yield outputs
+
+
+def _macs(student: Student) -> int:
+    height, width = 480, 640
+    image = torch.zeros(1, 1, height, width)
+    state = student.initial_state(1, height, width)
+    return round(count_macs(Deployed(student), image, image, *state).total)
+
+
+def _entry(path: Path) -> dict[str, Any]:
+    data = path.read_bytes()
+    return {"path": path.name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+
+
+def _training(config: TrainConfig, command: str) -> dict[str, Any]:
+    scenes = Recordings(config.data, config.cache).scenes
+    values = config.model_dump(mode="json", exclude={"data", "validation", "cache", "output"})
+    return {
+        "command": command,
+        "config": values,
+        "data": sorted({scene.name for scene in scenes}),
+        "data_sources": "M3SVD (MIT), MSRS, M3FD, DDBF stills (MIT repositories)",
+        "torch": torch.__version__,
+    }
+
+
+def _scores(config: TrainConfig) -> dict[str, float]:
+    """The last validation of the run; see ``quantize.student.task`` for what it measures."""
+    path = config.output / "validation.csv"
+    if not path.exists():
+        return {}
+    with path.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    return {key: float(value) for key, value in rows[-1].items()} if rows else {}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m quantize.package", description=__doc__)
+    parser.add_argument("--config", type=Path, required=True, help="of the training run")
+    parser.add_argument("--weights", type=Path, help="default: weights.safetensors of the run")
+    parser.add_argument("--output", type=Path, required=True, help="model folder to write")
+    parser.add_argument("--name", default="student", help="name in the model card")
+    options = parser.parse_args(arguments)
+    try:
+        config = load_train_config(options.config)
+        weights = options.weights or config.output / "weights.safetensors"
+        command = f"python -m quantize.train --config {options.config.name}"
+        package(weights, config, options.output, options.name, command)
+    except EdgeSdkError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"wrote {options.output}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

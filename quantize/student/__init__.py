@@ -1,0 +1,1 @@
+"""The student: the small causal network that ships."""

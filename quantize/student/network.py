@@ -1,0 +1,222 @@
+"""The student network: causal, recurrent, made for INT8 on small machines.
+
+One step takes the infrared and the visible luma of now and the state of the step before, and
+gives the fused luma, both restored lumas and the next state. Detail never passes through the
+quarter-resolution trunk: the trunk only predicts, for every full-resolution pixel, how much of
+each source and of each of their high-pass bands goes into the picture.
+
+Parts, in the order of the data:
+
+1. :class:`StripeEstimator`: fixed column stripes, the noise of every uncooled core, are as wide as
+   the image and out of reach for a trunk at low resolution, so they have a running estimate.
+2. A motion-gated temporal average of the infrared (the state ``average``), whose gain the trunk
+   predicts for every pixel.
+3. A U-shaped trunk at 1/4, 1/8 and 1/16 of the resolution with a recurrent state at 1/8.
+4. A tone curve for each source from global features, smoothed over time.
+5. Per-pixel weights on the sources and on learnt linear bands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from quantize.student.space import (
+    FilterBank,
+    depth_to_space,
+    gaussian_filter,
+    space_to_depth,
+)
+from quantize.student.stripes import BAND_ROWS, StripeEstimator
+
+__all__ = ["MULTIPLE_PX", "Student", "StudentConfig", "StudentOutput", "StudentState"]
+
+MULTIPLE_PX = 32
+"""Height and width must be multiples of this; see ``edge_sdk.fusion`` for other sizes."""
+
+MIN_GAIN = 0.08
+TONE_GAIN = 0.1
+HIDDEN_LIMIT = 6.0
+TOE = 0.25
+
+
+@dataclass(frozen=True)
+class StudentConfig:
+    """Widths of the student; all multiples of 16, which INT8 kernels want.
+
+    Attributes:
+        stem: channels at 1/4 of the resolution.
+        middle: channels at 1/8.
+        low: channels at 1/16.
+        hidden: channels of the recurrent state at 1/8.
+        visible_bands: learnt high-pass bands of the visible luma.
+        ir_bands: learnt bands of the infrared.
+    """
+
+    stem: int = 48
+    middle: int = 64
+    low: int = 96
+    hidden: int = 32
+    visible_bands: int = 3
+    ir_bands: int = 2
+
+
+class StudentState(NamedTuple):
+    """What one step hands to the next; all zero (``age`` too) starts afresh.
+
+    Attributes:
+        age: (B, 1, 1, 1) steps since the reset.
+        profile: (B, 4, H/32, W/4) running column profile of the infrared.
+        average: (B, 16, H/4, W/4) restored infrared in block layout, before tone.
+        hidden: (B, hidden, H/8, W/8) recurrent features.
+        tone: (B, 5, 1, 1) smoothed tone coefficients.
+    """
+
+    age: Tensor
+    profile: Tensor
+    average: Tensor
+    hidden: Tensor
+    tone: Tensor
+
+    def detach(self) -> StudentState:
+        return StudentState(*(tensor.detach() for tensor in self))
+
+
+class StudentOutput(NamedTuple):
+    """(B, 1, H, W) each, in [0, 1]: fused luma, restored infrared, restored visible luma."""
+
+    fused: Tensor
+    ir: Tensor
+    visible: Tensor
+
+
+class Student(nn.Module):
+    """See the module's docstring. Inputs (B, 1, H, W) in [0, 1], H and W multiples of 32."""
+
+    def __init__(self, config: StudentConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or StudentConfig()
+        c = config
+        self.stripes = StripeEstimator()
+        self.visible_bank = FilterBank(_high_pass_bands(c.visible_bands))
+        self.ir_bank = FilterBank(_infrared_bands(c.ir_bands))
+        self.stem = _conv(48, c.stem)
+        self.down1 = _conv(c.stem, c.middle, stride=2)
+        self.merge = _conv(c.middle + c.hidden, c.middle)
+        self.mid = _conv(c.middle, c.middle)
+        self.remember = _conv(c.middle, c.hidden)
+        self.down2 = _conv(c.middle, c.low, stride=2)
+        self.low1 = _conv(c.low, c.low)
+        self.low2 = _conv(c.low, c.low)
+        self.context = nn.Conv2d(c.low, c.low, 1)
+        self.tone = nn.Sequential(
+            nn.Conv2d(c.low, 32, 1), nn.ReLU(inplace=True), nn.Conv2d(32, 5, 1)
+        )
+        self.up2 = nn.Conv2d(c.low, 4 * c.middle, 1)
+        self.up1 = nn.Conv2d(c.middle, 4 * c.stem, 1)
+        self.head = _conv(c.stem, c.stem)
+        self.weights = nn.Conv2d(c.stem, 16 * (3 + c.visible_bands + c.ir_bands), 1)
+        nn.init.zeros_(self.tone[2].weight)
+        nn.init.zeros_(self.tone[2].bias)
+        nn.init.normal_(self.weights.weight, std=0.01)
+        nn.init.zeros_(self.weights.bias)
+
+    def initial_state(
+        self, batch: int, height: int, width: int, device: torch.device | str = "cpu"
+    ) -> StudentState:
+        """The state before the first frame: zeros."""
+
+        def zeros(*shape: int) -> Tensor:
+            return torch.zeros(batch, *shape, device=device)
+
+        return StudentState(
+            age=zeros(1, 1, 1),
+            profile=zeros(4, height // BAND_ROWS, width // 4),
+            average=zeros(16, height // 4, width // 4),
+            hidden=zeros(self.config.hidden, height // 8, width // 8),
+            tone=zeros(5, 1, 1),
+        )
+
+    def forward(
+        self, ir: Tensor, visible: Tensor, state: StudentState
+    ) -> tuple[StudentOutput, StudentState]:
+        c = self.config
+        ir_blocks = space_to_depth(ir)
+        visible_blocks = space_to_depth(visible)
+        first = F.relu(1.0 - state.age)
+        stripes, profile = self.stripes(ir_blocks, state.profile, state.age)
+        now = ir_blocks - stripes
+        before = state.average + first * (now - state.average)
+
+        fine = self.stem(torch.cat([visible_blocks, now, before], 1))
+        middle = self.merge(torch.cat([self.down1(fine), state.hidden], 1))
+        middle = self.mid(middle)
+        low = self.low1(self.down2(middle))
+        pooled = low.mean((2, 3), keepdim=True)
+        low = self.low2(low) + self.context(pooled)
+        tone = state.tone + torch.clamp(1.0 / (state.age + 1.0), min=TONE_GAIN) * (
+            self.tone(pooled) - state.tone
+        )
+        middle = F.relu(middle + F.pixel_shuffle(self.up2(F.relu(low)), 2))
+        hidden = torch.clamp(self.remember(middle), max=HIDDEN_LIMIT)
+        fine = F.relu(fine + F.pixel_shuffle(self.up1(middle), 2))
+        weights = self.weights(self.head(fine))
+
+        gate, mix, residual, on_visible, on_ir = torch.split(
+            weights, [16, 16, 16, 16 * c.visible_bands, 16 * c.ir_bands], 1
+        )
+        bands = (self.visible_bank(visible_blocks) * on_visible).chunk(c.visible_bands, 1)
+        sharp = visible_blocks + sum(bands[1:], bands[0])
+        gain = MIN_GAIN + (1.0 - MIN_GAIN) * torch.sigmoid(gate)
+        average = before + torch.maximum(gain, first) * (now - before)
+        bands = (self.ir_bank(torch.cat([average, now], 1)) * on_ir).chunk(c.ir_bands, 1)
+        average = average + sum(bands[1:], bands[0])
+
+        scale, offset, toe, visible_scale, visible_offset = torch.split(tone, 1, 1)
+        restored_ir = average * (1.0 + scale) + offset + toe * F.relu(TOE - average)
+        restored_visible = sharp * (1.0 + visible_scale) + visible_offset
+        fused = (
+            restored_visible
+            + torch.sigmoid(mix) * (restored_ir - restored_visible)
+            + 0.1 * residual
+        )
+        output = StudentOutput(
+            depth_to_space(fused), depth_to_space(restored_ir), depth_to_space(restored_visible)
+        )
+        if not self.training:
+            output = StudentOutput(*(torch.clamp(image, 0.0, 1.0) for image in output))
+        state = StudentState(
+            age=torch.clamp(state.age + 1.0, max=1000.0),
+            profile=profile,
+            average=torch.clamp(average, -0.5, 1.5),
+            hidden=hidden,
+            tone=tone,
+        )
+        return output, state
+
+
+def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    conv = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1)
+    nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+    assert conv.bias is not None
+    nn.init.zeros_(conv.bias)
+    return nn.Sequential(conv, nn.ReLU(inplace=True))
+
+
+def _high_pass_bands(count: int) -> Tensor:
+    """(count, 1, 9, 9): differences of Gaussians, finest first."""
+    sigmas = [0.0] + [0.7 * 1.7**k for k in range(count)]
+    pairs = zip(sigmas, sigmas[1:], strict=False)
+    return torch.stack([(gaussian_filter(a) - gaussian_filter(b))[None] for a, b in pairs])
+
+
+def _infrared_bands(count: int) -> Tensor:
+    """(count, 2, 9, 9): smoothing corrections on the average; the frame of now starts unused."""
+    bands = torch.zeros(count, 2, 9, 9)
+    for k in range(count):
+        bands[k, 0] = gaussian_filter(0.8 * 1.8**k) - gaussian_filter(0.0)
+    return bands

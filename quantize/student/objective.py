@@ -1,0 +1,115 @@
+"""What the student is trained for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from quantize.student.network import StudentOutput
+from quantize.student.quality import (
+    edge_transfer,
+    gradients,
+    ssim,
+    target_contrast,
+    visual_information,
+)
+
+__all__ = ["StudentObjective"]
+
+
+@dataclass(frozen=True)
+class StudentObjective:
+    """Weights of the terms; every term is a mean over pixels, in units of the range [0, 1].
+
+    The first four are the paper's (equations in ``quantize.losses``), as means instead of sums;
+    the others are the metrics' own definitions, see :mod:`quantize.student.quality`.
+
+    Attributes:
+        intensity: distance of the fused luma to the larger of both sources.
+        gradient: distance of its absolute Sobel slopes to the larger of both sources'.
+        fidelity: distance of both restorations, and of their slopes, to the clean sources.
+        change: the variational term: frame-to-frame change against the sources' change.
+        information: one minus the mean VIF.
+        structure: one minus the mean SSIM.
+        edges: one minus Qabf.
+        contrast: shortfall of the hot targets' contrast.
+        steady: change of the fused luma where both clean sources stand still.
+        range: distance outside [0, 1].
+    """
+
+    intensity: float = 1.0
+    gradient: float = 1.0
+    fidelity: float = 3.0
+    change: float = 6.0
+    information: float = 2.0
+    structure: float = 1.0
+    edges: float = 1.0
+    contrast: float = 0.2
+    steady: float = 6.0
+    range: float = 2.0
+
+    def __call__(
+        self,
+        outputs: list[StudentOutput],
+        clean_ir: Tensor,
+        clean_visible: Tensor,
+        judged: tuple[int, ...],
+    ) -> tuple[Tensor, dict[str, float]]:
+        """Total loss and its unweighted parts.
+
+        ``clean_ir``, ``clean_visible`` are (T, B, 1, H, W); ``judged`` are the frames on which the
+        (costly) metrics are taken.
+        """
+        fused = torch.stack([output.fused for output in outputs])
+        ir = torch.stack([output.ir for output in outputs])
+        visible = torch.stack([output.visible for output in outputs])
+        flat = fused.flatten(0, 1), clean_ir.flatten(0, 1), clean_visible.flatten(0, 1)
+        slope, slope_ir, slope_visible = (gradients(image) for image in flat)
+        restored = torch.cat([ir.flatten(0, 1), visible.flatten(0, 1)])
+        clean = torch.cat(flat[1:])
+        parts = {
+            "intensity": (flat[0] - torch.maximum(flat[1], flat[2])).abs().mean(),
+            "gradient": (
+                slope.abs() - torch.maximum(slope_ir.abs(), slope_visible.abs())
+            ).abs().mean(),
+            "fidelity": (restored - clean).abs().mean()
+            + (gradients(restored) - torch.cat([slope_ir, slope_visible])).abs().mean(),
+            "range": (F.relu(-fused) + F.relu(fused - 1)).mean(),
+        }
+        if len(outputs) > 1:
+            change, change_ir, change_visible = (
+                x[1:] - x[:-1] for x in (fused, clean_ir, clean_visible)
+            )
+            parts["change"] = (
+                (change - change_ir).abs().mean()
+                + (change - change_visible).abs().mean()
+                + 0.5 * (ir[1:] - ir[:-1] - change_ir).abs().mean()
+                + 0.5 * (visible[1:] - visible[:-1] - change_visible).abs().mean()
+            )
+            still = _still(change_ir) * _still(change_visible)
+            parts["steady"] = (change.abs() * still).sum() / (still.sum() + 1.0)
+        frames = list(judged)
+        picture, source_ir, source_visible = (
+            x[frames].flatten(0, 1) for x in (fused, clean_ir, clean_visible)
+        )
+        # A flat source carries no information to be kept, and its VIF is noise.
+        weight_ir = (source_ir.std((1, 2, 3)) * 255 / 6).clamp(max=1)
+        weight_visible = (source_visible.std((1, 2, 3)) * 255 / 6).clamp(max=1)
+        vif = weight_ir * visual_information(picture, source_ir)
+        vif = vif + weight_visible * visual_information(picture, source_visible)
+        parts["information"] = 1 - 0.5 * vif.mean()
+        parts["structure"] = 1 - 0.5 * (ssim(picture, source_ir) + ssim(picture, source_visible)).mean()
+        parts["edges"] = 1 - edge_transfer(picture, source_ir, source_visible).mean()
+        ratio, there = target_contrast(picture, source_ir)
+        parts["contrast"] = (F.relu(1.0 - ratio) * there).sum() / (there.sum() + 1.0)
+        total = torch.stack([getattr(self, name) * value for name, value in parts.items()]).sum()
+        return total, {name: float(value.detach()) for name, value in parts.items()}
+
+
+def _still(change: Tensor) -> Tensor:
+    """1 where a clean source moves by at most 3 levels after a 5 x 5 box, (T, B, 1, H, W)."""
+    box = F.avg_pool2d(change.flatten(0, 1).abs(), 5, 1, 2)
+    return (box <= 3 / 255).float().view_as(change)

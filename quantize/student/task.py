@@ -1,0 +1,127 @@
+"""How the student is built, trained for one step, and validated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from quantize.config import TrainConfig
+from quantize.data import Clip, Recordings
+from quantize.student.network import MULTIPLE_PX, Student, StudentConfig, StudentOutput
+from quantize.student.objective import StudentObjective
+from quantize.student.quality import edge_transfer, ssim, target_contrast, visual_information
+
+__all__ = ["StudentTask"]
+
+
+class StudentTask:
+    """The student's side of :mod:`quantize.train`."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        self.config = config
+        self.objective = StudentObjective(**config.objective)
+        self.clip_frames = config.burn_in + config.frames
+
+    def build(self) -> nn.Module:
+        return Student(StudentConfig(**self.config.options)).to(memory_format=torch.channels_last)
+
+    def loss(
+        self, model: nn.Module, clips: list[Clip], rng: np.random.Generator, device: torch.device
+    ) -> tuple[Tensor, dict[str, float]]:
+        """Loss of a batch: some frames without gradients fill the state, the rest are learnt."""
+        ir, visible, clean_ir, clean_visible = (
+            torch.from_numpy(np.stack([getattr(c, part) for c in clips], 1)[:, :, None]).to(device)
+            for part in ("ir", "visible", "clean_ir", "clean_visible")
+        )
+        student = model.module if isinstance(model, nn.parallel.DistributedDataParallel) else model
+        assert isinstance(student, Student)
+        start = self.config.burn_in if rng.random() < 0.6 else 0
+        stop = start + self.config.frames
+        _, batch, _, height, width = ir.shape
+        state = student.initial_state(batch, height, width, device)
+        bf16 = torch.autocast(device.type, torch.bfloat16, enabled=self.config.bf16)
+        with bf16, torch.no_grad():
+            for t in range(start):
+                _, state = student(ir[t], visible[t], state)
+        outputs = []
+        with bf16:
+            for t in range(start, stop):
+                output, state = model(ir[t], visible[t], state)
+                outputs.append(StudentOutput(*(image.float() for image in output)))
+        judged = sorted(rng.choice(self.config.frames, size=2, replace=False).tolist())
+        return self.objective(
+            outputs, clean_ir[start:stop], clean_visible[start:stop], tuple(judged)
+        )
+
+    def validate(
+        self, model: nn.Module, recordings: Recordings, pictures: Path | None
+    ) -> dict[str, float]:
+        """Figures on the scenes that have real degraded frames, clean and degraded.
+
+        They use the differentiable definitions, and serve to compare checkpoints; the figures to
+        publish come from ``benchmarks.quality``.
+        """
+        assert isinstance(model, Student)
+        scores: dict[str, list[float]] = {}
+        model.eval()
+        for scene in recordings.paired:
+            if not scene.name.startswith("frames/"):
+                continue
+            folder = scene.ir[0].parent.parent
+            clean_ir, clean_visible = _read(folder / "ir"), _read(folder / "visible")
+            for kind, suffix in (("clean", ""), ("degraded", "_degraded")):
+                if not (folder / f"ir{suffix}").is_dir():
+                    continue
+                ir, visible = _read(folder / f"ir{suffix}"), _read(folder / f"visible{suffix}")
+                outputs = self._run(model, ir, visible)
+                first = 2 if len(outputs) > 4 else 0
+                for t in range(first, len(outputs)):
+                    fused, a, b = outputs[t].fused, clean_ir[t], clean_visible[t]
+                    ratio, _ = target_contrast(fused, a)
+                    values = {
+                        "vif": 0.5 * (visual_information(fused, a) + visual_information(fused, b)),
+                        "ssim": 0.5 * (ssim(fused, a) + ssim(fused, b)),
+                        "qabf": edge_transfer(fused, a, b),
+                        "tc": ratio,
+                        "ssim_ir": ssim(outputs[t].ir, a),
+                        "ssim_vis": ssim(outputs[t].visible, b),
+                    }
+                    if t > 0:
+                        change = fused - outputs[t - 1].fused
+                        values["vc"] = (
+                            (change - (a - clean_ir[t - 1])).abs().mean()
+                            + (change - (b - clean_visible[t - 1])).abs().mean()
+                        ) * 127.5
+                    for name, value in values.items():
+                        scores.setdefault(f"{kind}_{name}", []).append(float(value))
+                if pictures is not None:
+                    t = len(outputs) - 1
+                    row = [ir[t], visible[t], outputs[t].fused, outputs[t].ir, outputs[t].visible]
+                    strip = np.hstack([image[0, 0].numpy() for image in row])
+                    pictures.mkdir(parents=True, exist_ok=True)
+                    name = f"{scene.name.replace('/', '_')}_{kind}.png"
+                    cv2.imwrite(str(pictures / name), np.rint(strip * 255).astype(np.uint8))
+        model.train()
+        return {name: float(np.mean(values)) for name, values in scores.items()}
+
+    @staticmethod
+    @torch.no_grad()
+    def _run(model: Student, ir: Tensor, visible: Tensor) -> list[StudentOutput]:
+        height, width = (size // MULTIPLE_PX * MULTIPLE_PX for size in ir.shape[-2:])
+        assert (height, width) == ir.shape[-2:], "validation scenes have multiples of 32"
+        state = model.initial_state(1, height, width)
+        outputs = []
+        for a, b in zip(ir, visible, strict=True):
+            output, state = model(a, b, state)
+            outputs.append(output)
+        return outputs
+
+
+def _read(folder: Path) -> Tensor:
+    """(T, 1, 1, H, W) float32 in [0, 1]."""
+    images = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in sorted(folder.iterdir())]
+    return torch.from_numpy(np.stack(images)[:, None, None].astype(np.float32) / 255.0)

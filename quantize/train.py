@@ -1,0 +1,261 @@
+"""Train a network: ``python -m quantize.train --config FILE.yaml``.
+
+Kill it at any point: it resumes from the last checkpoint and loses at most the steps since. The
+random numbers of a step depend on the seed and the step alone, so that a resumed run sees the data
+that an unbroken one would have seen. Several processes (``torchrun``) share each batch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import math
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from edge_sdk.errors import ConfigError, EdgeSdkError
+from quantize.config import TrainConfig, load_train_config
+from quantize.data import Clip, ClipSampler, Recordings
+
+__all__ = ["Task", "main", "train"]
+
+
+class Task(Protocol):
+    """What differs between the networks that can be trained."""
+
+    clip_frames: int
+
+    def build(self) -> nn.Module: ...
+
+    def loss(
+        self, model: nn.Module, clips: list[Clip], rng: np.random.Generator, device: torch.device
+    ) -> tuple[Tensor, dict[str, float]]: ...
+
+    def validate(
+        self, model: nn.Module, recordings: Recordings, pictures: Path | None
+    ) -> dict[str, float]: ...
+
+
+def make_task(config: TrainConfig) -> Task:
+    from quantize.student.task import StudentTask
+
+    return StudentTask(config)
+
+
+def train(config: TrainConfig) -> dict[str, float]:
+    """Run (or resume) the training that ``config`` describes; returns the last validation."""
+    rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    if config.batch % world:
+        raise ConfigError(f"batch {config.batch} cannot be shared by {world} processes")
+    device = _device()
+    if world > 1 and not dist.is_initialized():
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    recordings = Recordings(config.data, config.cache)
+    recordings.check()
+    validation = Recordings(config.validation, config.cache) if config.validation else None
+    if validation is not None:
+        assert_disjoint(recordings, validation)
+    config.output.mkdir(parents=True, exist_ok=True)
+
+    torch.manual_seed(config.seed)
+    task = make_task(config)
+    model = task.build().to(device)
+    if config.start_from is not None:
+        model.load_state_dict(load_file(config.start_from))
+    average = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    optimiser = torch.optim.AdamW(
+        model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+    )
+    step = _resume(config, model, average, optimiser, device)
+    wrapped = nn.parallel.DistributedDataParallel(model) if world > 1 else model
+    sampler = ClipSampler(
+        recordings, config.size, task.clip_frames, config.seed, **config.sampler
+    )
+    curves = _Curves(config.output / "curves.csv", step) if rank == 0 else None
+    scores: dict[str, float] = {}
+    progress = tqdm(
+        total=config.steps, initial=step, desc=config.network, disable=rank != 0, mininterval=5.0
+    )
+    while step < config.steps:
+        rate = _learning_rate(config, step)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        clips = _draw(sampler, config, step, rank, world)
+        rng = np.random.default_rng((config.seed, 1, step))
+        loss, parts = task.loss(wrapped, clips, rng, device)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = float(nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm))
+        if math.isfinite(norm):
+            optimiser.step()
+            with torch.no_grad():
+                decay = min(config.ema, (step + 1) / (step + 10))
+                for name, value in model.state_dict().items():
+                    average[name].lerp_(value, 1 - decay)
+        step += 1
+        progress.update()
+        if curves is not None:
+            curves.add(step, {"loss": float(loss.detach()), "norm": norm, "rate": rate, **parts})
+        done = step == config.steps
+        if rank == 0 and (step % config.checkpoint_every == 0 or done):
+            _save(config, step, model, average, optimiser)
+        if rank == 0 and validation is not None and (step % config.validate_every == 0 or done):
+            judge = task.build().to("cpu")
+            judge.load_state_dict(average)
+            scores = task.validate(judge, validation, config.output / "pictures")
+            progress.write(f"{step}: " + " ".join(f"{k} {v:.3f}" for k, v in scores.items()))
+            _append(config.output / "validation.csv", {"step": step, **scores})
+    progress.close()
+    if world > 1:
+        dist.barrier()
+    return scores
+
+
+def assert_disjoint(training: Recordings, validation: Recordings) -> None:
+    """A scene never stands in training and validation at once.
+
+    Raises:
+        ConfigError: one does; the message names it.
+    """
+    names = {scene.name.split("/")[1] for scene in training.scenes if "pairs/" not in scene.name}
+    both = names & {s.name.split("/")[1] for s in validation.scenes if "pairs/" not in s.name}
+    both |= {s.name for s in training.scenes} & {s.name for s in validation.scenes}
+    if both:
+        raise ConfigError(
+            f"scene {sorted(both)[0]} stands in both {training.root} and {validation.root}; "
+            "scores on it would say nothing. Take it out of one of them."
+        )
+
+
+def _device() -> torch.device:
+    if torch.cuda.is_available():
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+    return torch.device("cpu")
+
+
+def _draw(
+    sampler: ClipSampler, config: TrainConfig, step: int, rank: int, world: int
+) -> list[Clip]:
+    """This process's share of the step's batch; the batch is the same for any ``world``."""
+    share = config.batch // world
+    clips = []
+    for index in range(rank * share, (rank + 1) * share):
+        sampler.generator = np.random.default_rng((config.seed, 0, step, index))
+        clips.append(sampler.draw())
+    return clips
+
+
+def _learning_rate(config: TrainConfig, step: int) -> float:
+    if step < config.warm_up:
+        return config.learning_rate * (step + 1) / config.warm_up
+    done = (step - config.warm_up) / max(1, config.steps - config.warm_up)
+    low = config.final_learning_rate
+    return low + (config.learning_rate - low) * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def _save(
+    config: TrainConfig,
+    step: int,
+    model: nn.Module,
+    average: dict[str, Tensor],
+    optimiser: torch.optim.Optimizer,
+) -> None:
+    """Write the checkpoint beside the old one, then replace it: a kill leaves one of them whole."""
+    state = {
+        "step": step,
+        "model": model.state_dict(),
+        "average": average,
+        "optimiser": optimiser.state_dict(),
+    }
+    partial = config.output / "checkpoint.part"
+    torch.save(state, partial)
+    partial.replace(config.output / "checkpoint.pt")
+    partial = config.output / "weights.part"
+    save_file({k: v.contiguous().cpu() for k, v in average.items()}, partial)
+    partial.replace(config.output / "weights.safetensors")
+
+
+def _resume(
+    config: TrainConfig,
+    model: nn.Module,
+    average: dict[str, Tensor],
+    optimiser: torch.optim.Optimizer,
+    device: torch.device,
+) -> int:
+    path = config.output / "checkpoint.pt"
+    if not path.exists():
+        return 0
+    state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    try:
+        model.load_state_dict(state["model"])
+    except RuntimeError as error:
+        line = str(error).splitlines()[1].strip()
+        raise ConfigError(
+            f"checkpoint {path} is of another network ({line}); give another output folder"
+        ) from None
+    for name, value in state["average"].items():
+        average[name].copy_(value)
+    optimiser.load_state_dict(state["optimiser"])
+    return int(state["step"])
+
+
+class _Curves:
+    """Mean of every figure over 20 steps, one CSV line each."""
+
+    def __init__(self, path: Path, step: int) -> None:
+        self.path = path
+        self.sums: dict[str, float] = {}
+        self.count = 0
+        self.started = time.monotonic()
+
+    def add(self, step: int, values: dict[str, float]) -> None:
+        for name, value in values.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+        self.count += 1
+        if self.count == 20:
+            seconds = time.monotonic() - self.started
+            row = {"step": step, "steps_per_s": self.count / seconds}
+            row.update({name: value / self.count for name, value in self.sums.items()})
+            _append(self.path, row)
+            self.sums, self.count, self.started = {}, 0, time.monotonic()
+
+
+def _append(path: Path, row: dict[str, float]) -> None:
+    new = not path.exists()
+    with path.open("a", newline="") as stream:
+        writer = csv.writer(stream)
+        if new:
+            writer.writerow(row)
+        writer.writerow([f"{value:.6g}" for value in row.values()])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m quantize.train", description=__doc__)
+    parser.add_argument("--config", type=Path, required=True, help="YAML, see quantize/configs")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: all)")
+    options = parser.parse_args(arguments)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    try:
+        train(load_train_config(options.config))
+    except EdgeSdkError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    finally:
+        if dist.is_initialized():
+            dist.destroy_process_group()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

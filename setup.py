@@ -1,0 +1,76 @@
+"""Package metadata of edge_sdk. Settings of the development tools are in pyproject.toml."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+TRACK = ["supervision>=0.26", "trackers>=2.0"]
+TRAIN = [
+    "matplotlib>=3.8",
+    "onnx>=1.16",
+    "onnxscript>=0.5",
+    "safetensors>=0.4.5",
+    "torch>=2.6",
+    "tqdm>=4.66",
+]
+
+setup(
+    name="edge-sdk",
+    version="0.1.0",
+    description="Fused, restored and tracked video from a thermal and a visible camera, in real "
+    "time, on embedded GPUs and plain CPUs",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Intended Audience :: Developers",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Topic :: Multimedia :: Video :: Capture",
+        "Topic :: Scientific/Engineering :: Image Processing",
+        "Typing :: Typed",
+    ],
+    python_requires=">=3.10",
+    packages=find_packages(include=["edge_sdk*", "calibration*", "quantize*"]),
+    package_data={
+        "edge_sdk": ["py.typed", "*.yaml"],
+        "edge_sdk.fusion": ["models/*/*"],
+        "quantize": ["configs/*.yaml"],
+    },
+    install_requires=[
+        "numpy>=1.26",
+        "onnxruntime>=1.18",
+        "opencv-python>=4.8",
+        "openvino>=2024.6; platform_machine == 'x86_64' or platform_machine == 'AMD64'",
+        "pydantic>=2.7",
+        "pyserial>=3.5",
+        "pyyaml>=6.0",
+        "rich>=13.5",
+        "typer>=0.12",
+    ],
+    extras_require={
+        "track": TRACK,
+        "v4l2": ["linuxpy>=0.20"],
+        "train": TRAIN,
+        "tensorrt": ["torch>=2.11", "torch-tensorrt>=2.11"],
+        "rtx": ["torch>=2.11", "torch-tensorrt-rtx>=2.11"],
+        "test": [
+            *TRACK,
+            *TRAIN,
+            "mypy>=1.11",
+            "psutil>=5.9",
+            "pytest>=8.0",
+            "pytest-benchmark>=5.0",
+            "ruff>=0.6",
+            "scikit-image>=0.22",
+            "scikit-learn>=1.4",
+            "scipy>=1.11",
+            "types-PyYAML>=6.0",
+        ],
+    },
+    entry_points={"console_scripts": ["edge-sdk = edge_sdk.cli:main"]},
+)
