@@ -163,11 +163,11 @@ def find_clips(root: Path) -> dict[str, Clip]:
         inner[:] = sorted(name for name in inner if not name.startswith("."))
         place = Path(folder)
         found: dict[str, Clip] = {}
-        visible_files = [place / name for name in sorted(files) if not name.startswith(".")]
-        images = [path for path in visible_files if _IMAGE.fullmatch(path.suffix)]
+        present = [place / name for name in sorted(files) if not name.startswith(".")]
+        images = [path for path in present if _IMAGE.fullmatch(path.suffix)]
         if images:
             found[place.relative_to(root).as_posix()] = _image_clip(place, images)
-        for path in visible_files:
+        for path in present:
             if _VIDEO.fullmatch(path.suffix):
                 name = path.relative_to(root).with_suffix("").as_posix()
                 if name in found:

@@ -41,7 +41,7 @@ class ToneMapper:
       margin of a quarter of that width on both sides. Hotter and colder counts have grey levels of
       their own (14 % and 6 %) which they fill by x / (x + width), which hardly saturates. So a hot
       object of less than 5 % of the pixels is there at once, above the background, and takes next
-      to nothing from it; so do dead pixels.
+      to nothing from it (some 3 grey levels at 3 %); neither do dead pixels.
     - The curve is smoothed over time. It moves the faster the more it is off (a scene change), so
       that a new scene is not shown saturated for long.
 
@@ -165,7 +165,7 @@ class ToneMapper:
         """Share of the way ``away`` from its target that the curve goes in ``gap_s`` seconds."""
         if self._smoothing_s == 0:
             return 1.0
-        off = float(scene.weights @ np.abs(away))
+        off = float((scene.weights * np.abs(away)).sum())
         haste = 1 + (off / _HASTE_LEVELS) ** 2
         return 1 - math.exp(-gap_s * haste / self._smoothing_s)
 
@@ -218,7 +218,8 @@ class _Scene:
         shares = np.diff(np.interp(edges, _BETWEEN_COUNTS, np.append(0.0, below)))
         self.shares = shares / shares.sum()
         self.weights = np.append(counts.reshape(-1, _STEP).sum(axis=1) / total, 0.0)
-        self.mean = float(counts @ np.clip(_COUNTS, self.lo, self.hi)) / total
+        # A sum, not @: BLAS would start threads for it, which costs milliseconds on a busy machine.
+        self.mean = float((counts * np.clip(_COUNTS, self.lo, self.hi)).sum() / total)
 
 
 def _histogram(image: Image, valid: NDArray[np.bool_] | None) -> NDArray[np.int64] | None:

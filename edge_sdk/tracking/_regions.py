@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 __all__ = ["HeatMap", "Region", "cut_side_by_side", "join_parts", "stable_regions"]
 
 LEVEL_RATIO = 1.6
-"""Each threshold of the tree is this many times the one below it."""
+"""Each threshold of the tree is this many times the one below it ..."""
+LEVEL_STEP = 0.15
+"""... but no more than this share of the hottest pixel above it."""
 MIN_AREA = 6
 MIN_ROWS = 3
 MAX_JOINED = 24
@@ -49,6 +51,7 @@ class Region:
     heat: float = 0.0
     value: float = 0.0
     threshold: float = 0.0
+    above: float = 0.0
     label: int = 0
     labels: NDArray[np.uint16] | None = None
     children: list[Region] = field(default_factory=list)
@@ -109,10 +112,15 @@ class HeatMap:
         return self._box(self._sums, *corners) / max(self._box(self._raw_sums, *corners), 1)
 
 
+def _next(threshold: float, step: float) -> float:
+    return min(threshold * LEVEL_RATIO, threshold + step)
+
+
 def _threshold_tree(heat: NDArray[np.uint8], lowest: float) -> list[Region]:
     """Regions at the lowest threshold, with those of each higher one as their children."""
     roots: list[Region] = []
     hottest = float(cv2.minMaxLoc(heat)[1])
+    step = LEVEL_STEP * hottest
     below: dict[int, Region] = {}
     below_labels: NDArray[np.uint16] | None = None
     threshold = lowest
@@ -120,13 +128,14 @@ def _threshold_tree(heat: NDArray[np.uint8], lowest: float) -> list[Region]:
         count, labels, stats, _ = cv2.connectedComponentsWithStats(
             cv2.compare(heat, threshold, cv2.CMP_GE), connectivity=8, ltype=cv2.CV_16U
         )
+        above = _next(threshold, step)
         big = (stats[:, cv2.CC_STAT_AREA] >= MIN_AREA) & (stats[:, cv2.CC_STAT_HEIGHT] >= MIN_ROWS)
         big[0] = False  # label 0 is what is colder than the threshold
         here: dict[int, Region] = {}
         for label in np.flatnonzero(big).tolist():
             x, y, w, h, area = stats[label].tolist()
             region = Region(
-                x, y, x + w, y + h, area, threshold=threshold, label=label, labels=labels
+                x, y, x + w, y + h, area, threshold=threshold, above=above, label=label, labels=labels
             )
             here[label] = region
             if below_labels is None:
@@ -137,7 +146,7 @@ def _threshold_tree(heat: NDArray[np.uint8], lowest: float) -> list[Region]:
                 if parent is not None:
                     parent.children.append(region)
         below, below_labels = here, labels
-        threshold *= LEVEL_RATIO
+        threshold = above
     return roots
 
 
@@ -147,9 +156,9 @@ def _melted(region: Region) -> float:
     t = region.threshold
     inner = sum(child.heat - t * child.area for child in region.children)
     # Pixels that are gone at the next threshold lie between the two, more of them near the lower.
-    rim = (region.area - kept) * t * (LEVEL_RATIO - 1.0) * 0.4
+    rim = (region.area - kept) * (region.above - t) * 0.4
     region.heat = t * region.area + inner + rim
-    return kept / region.area if region.children else 0.3
+    return kept / region.area if region.children else 0.1
 
 
 def stable_regions(

@@ -205,7 +205,7 @@ class FfcMonitor:
         with self._lock:
             self._status = replace(self._status, healthy=False, error=str(error))
         answers = isinstance(error, (SerialTimeoutError, SerialProtocolError, CoreRejectedError))
-        if self._core.closed or (answers and failures < _FAILURES_BEFORE_RECONNECT):
+        if answers and failures < _FAILURES_BEFORE_RECONNECT:
             return
         try:
             self._core.reconnect()

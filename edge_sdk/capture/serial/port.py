@@ -205,7 +205,7 @@ class SerialPort:
         if number in (errno.EBUSY, errno.EAGAIN):
             return SerialError(
                 f"port {self.path} is in use by another program or another object of this one; "
-                f"close it there (find it with: fuser {self.path})"
+                f"close it there (often ModemManager; find it with: fuser {self.path})"
             )
         if os.path.exists(self.path):
             return SerialError(

@@ -121,7 +121,7 @@ class _Band:
         hit[hit] = solid
         normals = np.broadcast_to(normal, points.shape) if paint.normal is None else paint.normal
         light = self._place.light
-        radiance = paint.albedo * light.on(points, normals).astype(np.float32)
+        radiance = paint.albedo * light.on(points, normals, paint.sunlit).astype(np.float32)
         if paint.glow is not None:
             radiance = radiance + paint.glow
         self.grey[window][hit] = light.grey(radiance, distance)[solid]

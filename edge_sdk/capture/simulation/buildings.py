@@ -64,7 +64,7 @@ class FacadePaint:
         albedo = wall * shade[:, None]
         if pick % len(_WALLS) in (1, 4):
             albedo *= self._bricks(patch)[:, None]
-        celsius = warmth(self.climate, albedo, 0.7) + 0.5 * stain + 0.12 * grain
+        celsius = warmth(self.climate, albedo, 0.7) + 0.8 * stain + 0.4 * streak + 0.2 * grain
         # Floor slabs leak heat and, on a plaster front, are marked by a string course.
         over = np.mod(v - _GROUND_FLOOR_M, _STOREY_M)
         slab = (over < 0.22) & (v > _GROUND_FLOOR_M - 0.1)
@@ -123,7 +123,7 @@ class FacadePaint:
         albedo[reveal & ~inside] *= 0.5
 
         warm = self.climate.indoor_k * (0.15 + 0.85 * home)
-        mirrored = 0.16 * (self.climate.sky_c - self.climate.air_c)
+        mirrored = 0.30 * (self.climate.sky_c - self.climate.air_c)
         celsius[pane] = (self.climate.air_c + warm + mirrored)[pane]
         celsius[frame] = (self.climate.air_c + 0.5 * warm)[frame]
         heater = here & (np.abs(x) < width * 0.45) & (np.abs(y + height / 2.0 + 0.5) < 0.3)

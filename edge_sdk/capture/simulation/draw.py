@@ -15,8 +15,8 @@ from edge_sdk.capture.simulation.mesh import Mesh
 __all__ = ["Cutout", "add_halo", "paste", "rasterise", "shade_ground", "silhouette"]
 
 _SHIFT = 4
-_MAX_CELLS = 400_000
-"""A cutout is drawn at up to four times its size, unless that exceeds this many cells."""
+_MAX_CELLS = 250_000
+"""A cutout is drawn at three times its size, or at twice if that would exceed so many cells."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ def rasterise(
     if box is None:
         return None
     left, top, width, height = box
-    scale = 4 if width * height * 16 <= _MAX_CELLS else 3 if width * height * 9 <= _MAX_CELLS else 2
+    scale = 3 if width * height * 9 <= _MAX_CELLS else 2
     fine = ((pixels - (left, top) + 0.5) * scale - 0.5) * (1 << _SHIFT)
     corners = np.rint(fine).astype(np.int32)
     ends = mesh.starts.tolist()
@@ -74,12 +74,11 @@ def rasterise(
         part = corners[first:last]
         value.append(full)
         cv2.fillConvexPoly(canvas, part, value, cv2.LINE_8, _SHIFT)
-    width_m = mesh.soft_m if channels == 3 else mesh.heat_soft_m
-    soft = width_m * view.matrix[0, 0] / max(float(depth.mean()), 0.3) * scale
-    size = 2 * int(soft / 2.0 + 0.5) + 1
-    if size >= 3:
-        canvas = cv2.blur(canvas, (size, size), borderType=cv2.BORDER_REPLICATE)
     small = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
+    soft_m = mesh.soft_m if channels == 3 else mesh.heat_soft_m
+    size = 2 * round(soft_m * view.matrix[0, 0] / float(depth.mean()) / 2.0) + 1
+    if size >= 3:
+        small = cv2.blur(small, (size, size), borderType=cv2.BORDER_REPLICATE)
     picture = small.astype(np.float32)
     alpha = picture[..., channels] * np.float32(1.0 / full)
     colour = picture[..., :channels]

@@ -9,7 +9,7 @@ import numpy as np
 from edge_sdk.capture.simulation.light import Climate
 from edge_sdk.capture.simulation.materials import Array, Paint, Patch, Textures, srgb, warmth
 
-__all__ = ["ROAD_FAR_M", "ROAD_NEAR_M", "WALK_FAR_M", "GroundPaint"]
+__all__ = ["ROAD_FAR_M", "ROAD_NEAR_M", "WALK_FAR_M", "GroundPaint", "Shade"]
 
 ROAD_NEAR_M = 10.8
 ROAD_FAR_M = 18.6
@@ -26,6 +26,24 @@ _GRASS = srgb(84, 110, 52)
 
 
 @dataclass(frozen=True)
+class Shade:
+    """Something that stands on the ground and casts a shadow there.
+
+    Attributes:
+        x, z: its foot, metres.
+        stem_m: height of a post or a trunk.
+        stem_half_m: half its width.
+        crown_m: radius of a crown; 0 for none. Its middle is at the top of the stem.
+    """
+
+    x: float
+    z: float
+    stem_m: float
+    stem_half_m: float
+    crown_m: float = 0.0
+
+
+@dataclass(frozen=True)
 class GroundPaint:
     """Paints the ground plane, in the scene's own x and z.
 
@@ -34,12 +52,16 @@ class GroundPaint:
         climate: temperatures of the condition.
         street_x_m: middle of the side street.
         crossing_x_m: middle of the zebra crossing.
+        cast: (x, z) that a shadow moves by per metre of height.
+        shades: what casts shadows.
     """
 
     textures: Textures
     climate: Climate
     street_x_m: float
     crossing_x_m: float
+    cast: tuple[float, float]
+    shades: tuple[Shade, ...]
 
     def __call__(self, patch: Patch) -> Paint:
         x, z, pixel = patch.points[:, 0], patch.points[:, 2], patch.footprint
@@ -65,24 +87,49 @@ class GroundPaint:
         albedo[road] = _ASPHALT * shade[road, None]
         celsius[road] = (
             warmth(self.climate, albedo[road], 1.05)
-            + 0.45 * stain[road]
-            + 0.25 * grain[road]
-            + 0.35 * worn[road]
-            + 0.5
+            + 0.8 * stain[road]
+            + 0.35 * grain[road]
+            + 0.6 * worn[road]
+            + 1.0
         )
         # Tyres polish, darken and warm two tracks in each lane.
         track = np.abs(np.abs(z - 14.7) - 1.95) - 0.75
         rut = np.exp(-((track / 0.28) ** 2)) * (road & ~street)
         albedo *= (1.0 - 0.16 * rut)[:, None]
-        celsius += 0.8 * rut
+        celsius += 1.2 * rut
 
         lawn = 1.0 + 0.28 * grain + 0.16 * worn
         albedo[grass] = (_GRASS * np.clip(lawn, 0.3, 2.0)[:, None])[grass]
-        celsius[grass] = (self.climate.air_c - 1.6 + 0.5 * worn + 0.5 * grain)[grass]
+        celsius[grass] = (self.climate.air_c - 2.2 + 0.9 * worn + 0.8 * grain)[grass]
 
         self._kerbs(patch, side, street, albedo, celsius)
         self._markings(patch, road & ~street, worn, albedo, celsius)
-        return Paint(np.clip(albedo, 0.005, 1.0), celsius)
+        sunlit = self._sunlit(x, z, grain)
+        celsius -= 0.4 * self.climate.sun_k * (1.0 - sunlit)
+        return Paint(np.clip(albedo, 0.005, 1.0), celsius, sunlit=sunlit)
+
+    def _sunlit(self, x: Array, z: Array, grain: Array) -> Array:
+        """Share of the sun's light that reaches the ground."""
+        cast_x, cast_z = self.cast
+        length = float(np.hypot(cast_x, cast_z))
+        sunlit = np.ones(x.size, np.float32)
+        leaves = self.textures.broad(x * 1.3, z * 1.3, 0.8)
+        for shade in self.shades:
+            # Metres along and across the direction of the shadow.
+            dx, dz = x - shade.x, z - shade.z
+            along = (dx * cast_x + dz * cast_z) / length
+            across = (dx * cast_z - dz * cast_x) / length
+            edge = 0.02 + 0.015 * np.abs(along)
+            stem = np.clip((shade.stem_half_m - np.abs(across)) / edge + 0.5, 0.0, 1.0)
+            dark = stem * ((along > 0.0) & (along < shade.stem_m * length))
+            if shade.crown_m > 0.0:
+                reach = shade.crown_m * np.hypot(1.0, length)
+                ring = np.hypot((along - shade.stem_m * length) / reach, across / shade.crown_m)
+                edge = (1.0 - ring) * shade.crown_m + 0.12 * leaves + 0.05 * grain
+                crown = np.clip(edge / 0.18, 0.0, 1.0) * np.clip(1.0 - 0.2 * leaves, 0.55, 1.0)
+                dark = np.maximum(dark, crown)
+            sunlit *= 1.0 - dark.astype(np.float32)
+        return sunlit
 
     def _paving(self, patch: Patch, on: Array, grain: Array, stain: Array) -> tuple[Array, Array]:
         x, z, pixel = patch.u[on], patch.v[on], patch.footprint[on]
@@ -98,7 +145,7 @@ class GroundPaint:
         shade = 1.0 + 0.22 * tint + 0.09 * grain[on] + 0.12 * stain[on]
         albedo = _PAVING * (shade * (1.0 - 0.5 * joint))[:, None]
         celsius = warmth(self.climate, albedo, 0.8)
-        celsius += 0.55 * tint - 0.8 * joint + 0.6 * stain[on] + 0.15 * grain[on]
+        celsius += 0.9 * tint - 1.2 * joint + 0.9 * stain[on] + 0.25 * grain[on]
         return albedo, celsius
 
     def _kerbs(
@@ -114,7 +161,7 @@ class GroundPaint:
         gutter = (z > ROAD_NEAR_M + 0.12) & (z < ROAD_NEAR_M + 0.42)
         gutter |= (z > ROAD_FAR_M - 0.42) & (z < ROAD_FAR_M - 0.02) & ~street
         albedo[gutter] *= 0.72
-        celsius[gutter] -= 0.6
+        celsius[gutter] -= 1.2
 
     def _markings(
         self, patch: Patch, road: Array, worn: Array, albedo: Array, celsius: Array
@@ -129,4 +176,4 @@ class GroundPaint:
         edges &= clear & (np.abs(x - self.street_x_m) > _SIDE_HALF_M)
         paint = road & (bars | middle | edges) & (worn < 1.4)
         albedo[paint] = _MARKING * np.clip(0.92 - 0.16 * worn[paint], 0.4, 1.0)[:, None]
-        celsius[paint] -= 1.3
+        celsius[paint] -= 2.2

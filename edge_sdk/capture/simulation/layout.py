@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edge_sdk.capture.simulation.buildings import FacadePaint, RoofPaint
 from edge_sdk.capture.simulation.furniture import LAMP_HEIGHT_M, BoxPaint, PostPaint
-from edge_sdk.capture.simulation.ground import ROAD_NEAR_M, GroundPaint
+from edge_sdk.capture.simulation.ground import ROAD_NEAR_M, GroundPaint, Shade
 from edge_sdk.capture.simulation.light import Climate, Lamp, Light
 from edge_sdk.capture.simulation.materials import Surface, Textures, srgb
 from edge_sdk.capture.simulation.plants import HedgePaint, SkylinePaint, TreePaint
@@ -50,7 +50,16 @@ def build_place(seed: int, condition: str) -> Place:
     street = side * (3.2 + 1.2 * unit(seed, 22))
     lit, glow = (0.34, 1.1) if night else (0.0, 0.0)
 
-    ground = GroundPaint(textures, climate, street, -side * (2.0 + unit(seed, 23)))
+    crossing = -side * (2.0 + unit(seed, 23))
+    globes = _globes(street, side)
+    trees = _trees(seed, street, side)
+    lamps = tuple(
+        Lamp((x, LAMP_HEIGHT_M, z - 0.05), 13.0, (1.0, 0.80, 0.52)) for x, z in globes if night
+    )
+    light = _light(condition, street, lamps)
+    shades = [Shade(x, z, LAMP_HEIGHT_M, 0.06) for x, z in globes]
+    shades += [Shade(x, z, h - 0.5 * w, 0.13, 0.46 * w) for x, z, w, h in trees]
+    ground = GroundPaint(textures, climate, street, crossing, light.cast, tuple(shades))
     surfaces = [
         Surface((-90.0, 0.0, 0.5), (1, 0, 0), (0, 0, 1), (180.0, 160.0), (0, 1, 0), ground),
         Surface(
@@ -64,26 +73,45 @@ def build_place(seed: int, condition: str) -> Place:
     ]
     for direction in (-1.0, 1.0):
         surfaces += _houses(seed, textures, climate, street, direction, lit, glow)
-    globes = [
+    for x, z in globes:
+        surfaces.append(_post(climate, x, z, 0.055, LAMP_HEIGHT_M, 0.24, 3.2 if night else 0.0))
+    for index in range(9):
+        x = -9.5 + 2.4 * index
+        if abs(x - crossing) > 1.6:
+            surfaces.append(_post(climate, x, ROAD_NEAR_M - 0.55, 0.065, 0.92, 0.0, 0.0))
+    surfaces += _greens(seed, textures, climate, street, side, trees)
+    surfaces += _bench(textures, climate, side * 3.1, 9.3)
+    return Place(condition, tuple(surfaces), light, climate, textures, street, side)
+
+
+def _globes(street: float, side: float) -> list[tuple[float, float]]:
+    """Feet (x, z) of the lamp posts."""
+    return [
         (street - side * 7.6, 9.9),
         (-side * 0.2, 20.3),
         (street + side * 6.6, 20.6),
         (street - side * 16.0, 20.3),
         (street - 4.6, 44.0),
         (street + 4.6, 62.0),
+        # Behind the cameras; its light is seen, the lamp is not.
+        (-side * 2.5, 1.6),
     ]
-    for x, z in globes:
-        surfaces.append(_post(climate, x, z, 0.055, LAMP_HEIGHT_M, 0.24, 3.2 if night else 0.0))
-    for index in range(9):
-        x = -9.5 + 2.4 * index
-        if abs(x - ground.crossing_x_m) > 1.6:
-            surfaces.append(_post(climate, x, ROAD_NEAR_M - 0.55, 0.065, 0.92, 0.0, 0.0))
-    surfaces += _greens(seed, textures, climate, street, side)
-    surfaces += _bench(textures, climate, side * 3.1, 9.3)
-    lamps = tuple(
-        Lamp((x, LAMP_HEIGHT_M, z - 0.05), 9.5, (1.0, 0.80, 0.52)) for x, z in globes if night
-    )
-    return Place(condition, tuple(surfaces), _light(condition, street, lamps), climate, textures, street, side)
+
+
+def _trees(seed: int, street: float, side: float) -> list[tuple[float, float, float, float]]:
+    """Foot (x, z), width and height of the trees."""
+    spots = [
+        (-side * 6.4, 10.1, 3.4, 5.2),
+        (street - side * 8.6, 24.5, 4.6, 6.6),
+        (street - side * 14.2, 25.5, 5.0, 7.2),
+        (street + side * 9.0, 24.0, 4.4, 6.2),
+        (street - 4.2, 52.0, 4.0, 6.0),
+        (street + 4.3, 72.0, 4.0, 6.0),
+    ]
+    return [
+        (x + 0.8 * signed(seed, 41, index), z, width, height)
+        for index, (x, z, width, height) in enumerate(spots)
+    ]
 
 
 def _light(condition: str, street_x_m: float, lamps: tuple[Lamp, ...]) -> Light:
@@ -129,7 +157,7 @@ def _light(condition: str, street_x_m: float, lamps: tuple[Lamp, ...]) -> Light:
             penumbra_m=0.03,
             haze=((0.42, 0.62, 0.86), 170.0),
             headlights=True,
-            flare=1.7,
+            flare=2.6,
             pool=-0.4,
         )
     return Light(
@@ -143,7 +171,7 @@ def _light(condition: str, street_x_m: float, lamps: tuple[Lamp, ...]) -> Light:
         penumbra_m=0.12,
         haze=((0.015, 0.012, 0.010), 400.0),
         headlights=True,
-        flare=1.0,
+        flare=1.9,
         pool=-2.6,
     )
 
@@ -233,19 +261,15 @@ def _post(
 
 
 def _greens(
-    seed: int, textures: Textures, climate: Climate, street: float, side: float
+    seed: int,
+    textures: Textures,
+    climate: Climate,
+    street: float,
+    side: float,
+    trees: list[tuple[float, float, float, float]],
 ) -> list[Surface]:
     out: list[Surface] = []
-    spots = [
-        (-side * 6.4, 10.1, 3.4, 5.2),
-        (street - side * 8.6, 24.5, 4.6, 6.6),
-        (street - side * 14.2, 25.5, 5.0, 7.2),
-        (street + side * 9.0, 24.0, 4.4, 6.2),
-        (street - 4.2, 52.0, 4.0, 6.0),
-        (street + 4.3, 72.0, 4.0, 6.0),
-    ]
-    for index, (x, z, width, height) in enumerate(spots):
-        x += 0.8 * signed(seed, 41, index)
+    for index, (x, z, width, height) in enumerate(trees):
         tree = TreePaint(textures, climate, int(1000 * unit(seed, 42, index)), width, height)
         board = (width, height)
         out.append(Surface((x - width / 2, 0, z), (1, 0, 0), (0, 1, 0), board, (0, 0, -1), tree))

@@ -79,11 +79,16 @@ class Light:
     flare: float
     pool: float
 
-    def on(self, points: Floats, normals: Floats) -> Floats:
-        """Irradiance (N, 3) BGR on surfaces at ``points`` (N, 3) with ``normals`` (N, 3)."""
+    def on(self, points: Floats, normals: Floats, sunlit: Floats | None = None) -> Floats:
+        """Irradiance (N, 3) BGR on surfaces at ``points`` (N, 3) with ``normals`` (N, 3).
+
+        ``sunlit`` (N,) is the share of the sun's light that arrives there; None for all of it.
+        """
         upward = 0.62 + 0.38 * normals[:, 1]
         total = upward[:, None] * np.asarray(self.sky, points.dtype)
         facing = np.clip(normals @ np.asarray(self.to_sun, points.dtype), 0.0, None)
+        if sunlit is not None:
+            facing = facing * sunlit
         total = total + facing[:, None] * np.asarray(self.sun, points.dtype)
         for lamp in self.lamps:
             way = np.asarray(lamp.position, points.dtype) - points

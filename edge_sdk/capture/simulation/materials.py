@@ -43,6 +43,7 @@ class Paint:
         solid: (N,) bool, False where one looks through; None if it is solid everywhere.
         glow: (N, 3) linear BGR light that the surface emits; None if it emits none.
         normal: (N, 3) where the surface is not flat; None if it is.
+        sunlit: (N,) share of the sun's light that arrives, 0 to 1; None for all of it.
     """
 
     albedo: Array
@@ -50,6 +51,7 @@ class Paint:
     solid: NDArray[np.bool_] | None = None
     glow: Array | None = None
     normal: Array | None = None
+    sunlit: Array | None = None
 
 
 @dataclass(frozen=True)

@@ -58,8 +58,8 @@ class TreePaint:
         normal /= np.linalg.norm(normal, axis=1, keepdims=True)
         # Leaves keep the air's temperature; the inside of a crown is warmer than its skin at
         # night and cooler by day, and bark in the sun is warmer than leaves.
-        inner = -0.6 if self.climate.sun_k > 1.0 else 0.9
-        celsius = self.climate.air_c - 0.4 + inner * (1.0 - depth) + 0.35 * grain * depth
+        inner = -1.8 if self.climate.sun_k > 1.5 else 1.6
+        celsius = self.climate.air_c - 0.3 + inner * (1.0 - depth) + 0.5 * grain
         celsius[wood] = self.climate.air_c + 0.6 + 0.12 * self.climate.sun_k + 0.2 * grain[wood]
         return Paint(
             np.clip(albedo, 0.003, 1.0).astype(np.float32),
@@ -140,7 +140,7 @@ class HedgePaint:
         albedo = hue * (light * np.clip(1.0 + 0.3 * grain, 0.3, 1.9))[:, None]
         normal = np.stack([0.5 * grain, 0.35 + 0.3 * clump, -np.ones_like(u)], axis=1)
         normal /= np.linalg.norm(normal, axis=1, keepdims=True)
-        celsius = self.climate.air_c - 0.6 + 0.5 * clump + 0.3 * grain
+        celsius = self.climate.air_c - 0.6 + 0.9 * clump + 0.5 * grain
         return Paint(
             np.clip(albedo, 0.003, 1.0).astype(np.float32),
             celsius.astype(np.float32),

@@ -38,9 +38,9 @@ class _Sheet:
 
 
 _SHEETS = (
-    _Sheet(19.5, 26.0, (0.85, 0.30), 1.5, 1),
-    _Sheet(9.6, 15.0, (0.70, 0.22), 1.25, 2),
-    _Sheet(5.4, 10.0, (0.55, 0.16), 0.75, 3),
+    _Sheet(19.5, 26.0, (0.85, 0.30), 1.35, 1),
+    _Sheet(9.6, 15.0, (0.70, 0.22), 1.35, 2),
+    _Sheet(5.4, 10.0, (0.55, 0.16), 1.05, 3),
 )
 
 
@@ -50,6 +50,7 @@ class Smoke:
     def __init__(self, seed: int) -> None:
         self._density = fractal_tile(_TILE, 1.75, generator(seed, 91))
         self._stir_x = fractal_tile(_TILE, 1.9, generator(seed, 92))
+        self._planes: dict[tuple[int, int], tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
         self._stir_y = fractal_tile(_TILE, 1.9, generator(seed, 93))
 
     @property
@@ -59,7 +60,7 @@ class Smoke:
 
     def veil(self, picture: NDArray[np.uint8], view: View, sheet: int, time_s: float) -> None:
         """Draw one sheet over what is behind it. ``picture`` is (H, W, 3) uint8; changed."""
-        density, shade = self._optical(view, _SHEETS[sheet], time_s)
+        density, shade = self._optical(view, sheet, time_s)
         through = np.exp(-density)
         light = _COLOUR * ((1.0 - through) * shade)[..., None]
         size = (picture.shape[1], picture.shape[0])
@@ -72,7 +73,7 @@ class Smoke:
         self, picture: NDArray[np.float32], view: View, smoke_counts: float, time_s: float
     ) -> None:
         """Draw all sheets as the infrared sees them. ``picture`` is (H, W) float32; changed."""
-        density, _ = self._optical(view, _SHEETS[1], time_s)
+        density, _ = self._optical(view, 1, time_s)
         covered = 1.0 - np.exp(-2.5 * _IR_SHARE * density)
         size = (picture.shape[1], picture.shape[0])
         full = cv2.resize(covered.astype(np.float32), size)
@@ -80,70 +81,46 @@ class Smoke:
         cv2.accumulateProduct(full, rest, picture)
 
     def _optical(
-        self, view: View, sheet: _Sheet, time_s: float
+        self, view: View, number: int, time_s: float
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Optical depth and shade, both coarse."""
-        scale = _TILE / sheet.tile_m
-        drift_x, drift_up = sheet.drift
-        # Pixels of the coarse picture to (x, up) on the sheet.
-        coarse = np.array(
-            [
-                [_COARSE, 0.0, (_COARSE - 1) / 2.0],
-                [0.0, _COARSE, (_COARSE - 1) / 2.0],
-                [0.0, 0.0, 1.0],
-            ]
-        )
-        centre = np.asarray(view.centre)
-        axes = view.rotation @ np.array(
-            [
-                [1.0, 0.0, -centre[0]],
-                [0.0, -1.0, centre[1]],
-                [0.0, 0.0, sheet.z - centre[2]],
-            ]
-        )
-        to_sheet = np.linalg.inv(view.matrix @ axes) @ coarse
-        width = -(-view.size[0] // _COARSE)
-        height = -(-view.size[1] // _COARSE)
+        sheet = _SHEETS[number]
+        across, upward = self._plane(view, number)
+        drift = np.array(sheet.drift) * (_TILE / sheet.tile_m)
 
-        def look(tile: NDArray[np.float32], zoom: float, speed: float) -> NDArray[Any]:
-            k = scale * zoom
-            moved = np.array(
-                [
-                    [k, 0.0, -k * speed * drift_x * time_s + 41.0 * sheet.salt],
-                    [0.0, k, -k * speed * drift_up * time_s + 67.0 * sheet.salt],
-                    [0.0, 0.0, 1.0],
-                ]
-            )
-            return cv2.warpPerspective(
-                tile,
-                moved @ to_sheet,
-                (width, height),
-                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-                borderMode=cv2.BORDER_WRAP,
+        def look(
+            tile: NDArray[np.float32], zoom: float, speed: float, push: tuple[Any, Any] = (0.0, 0.0)
+        ) -> NDArray[np.float32]:
+            # Wrapped here, so that the coordinates stay small for ever.
+            x0, y0 = np.mod(-zoom * speed * drift * time_s + sheet.salt * np.array([41.0, 67.0]), _TILE)
+            map_x = across * np.float32(zoom) + (np.float32(x0) + push[0])
+            map_y = upward * np.float32(zoom) + (np.float32(y0) + push[1])
+            return np.asarray(
+                cv2.remap(tile, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
             )
 
         # Stirring: the place where density is looked up is itself displaced by slower noise.
-        push_x = look(self._stir_x, 0.8, 0.55) * (0.075 * _TILE)
-        push_y = look(self._stir_y, 0.8, 0.55) * (0.075 * _TILE)
-        grid = to_sheet @ _grid(width, height)
-        plane = (grid[:2] / grid[2]).reshape(2, height, width)
-        map_x = scale * (plane[0] - drift_x * time_s) + push_x
-        map_y = scale * (plane[1] - drift_up * time_s) + push_y
-        billow = cv2.remap(
-            self._density,
-            np.mod(map_x, _TILE).astype(np.float32),
-            np.mod(map_y, _TILE).astype(np.float32),
-            cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_WRAP,
-        )
-        large = look(self._stir_x, 0.35, 1.4)
+        reach = np.float32(0.075 * _TILE)
+        stir_x, stir_y = look(self._stir_x, 0.8, 0.55), look(self._stir_y, 0.8, 0.55)
+        billow = look(self._density, 1.0, 1.0, (stir_x * reach, stir_y * reach))
+        bank = look(self._stir_x, 0.35, 1.4)
         # Thicker near the ground, in banks; never quite gone.
-        low = np.clip(1.15 - 0.16 * plane[1], 0.2, 1.3)
-        density = sheet.strength * low * np.clip(0.55 + 0.62 * billow + 0.75 * large, 0.06, None)
-        shade = np.clip(0.90 + 0.07 * billow - 0.05 * push_y / (0.075 * _TILE), 0.6, 1.1)
+        low = np.clip(1.15 - 0.16 * sheet.tile_m / _TILE * upward, 0.2, 1.3)
+        density = sheet.strength * low * np.maximum(0.55 + 0.62 * billow + 0.75 * bank, 0.06)
+        shade = np.clip(0.88 + 0.09 * billow - 0.07 * stir_y, 0.55, 1.12)
         return density.astype(np.float32), shade.astype(np.float32)
 
-
-def _grid(width: int, height: int) -> NDArray[np.float64]:
-    x, y = np.meshgrid(np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64))
-    return np.stack([x.ravel(), y.ravel(), np.ones(width * height)])
+    def _plane(self, view: View, number: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Tile coordinates (x, up) of the coarse picture's pixels on a sheet."""
+        key = (id(view), number)
+        if key not in self._planes:
+            sheet = _SHEETS[number]
+            columns = _COARSE * np.arange(-(-view.size[0] // _COARSE)) + (_COARSE - 1) / 2.0
+            rows = _COARSE * np.arange(-(-view.size[1] // _COARSE)) + (_COARSE - 1) / 2.0
+            rays = view.rays(columns, rows)
+            away = (sheet.z - view.centre[2]) / rays[..., 2]
+            scale = _TILE / sheet.tile_m
+            across = scale * (view.centre[0] + rays[..., 0] * away)
+            upward = scale * (view.centre[1] + rays[..., 1] * away)
+            self._planes[key] = across.astype(np.float32), upward.astype(np.float32)
+        return self._planes[key]

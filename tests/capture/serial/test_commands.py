@@ -246,6 +246,13 @@ def test_senseless_options_are_refused(protocol: str, options: dict[str, Any]) -
         open_core(protocol, "/dev/null", **options)
 
 
+def test_the_bound_of_a_request_counts_every_wait(bench: Bench, protocol: str) -> None:
+    waits_per_attempt = 2 if protocol == "tau2" else 1
+    for timeout_s, retries in ((1.0, 0), (0.5, 3)):
+        bound_s = bench.core(timeout_s=timeout_s, retries=retries).worst_case_s
+        assert bound_s >= waits_per_attempt * (retries + 1) * timeout_s
+
+
 def test_an_unknown_protocol_lists_the_known_ones() -> None:
     with pytest.raises(ConfigError, match="boson, tau2"):
         open_core("lepton", "/dev/null")

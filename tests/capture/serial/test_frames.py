@@ -162,5 +162,7 @@ def test_readers_hold_a_bounded_amount_of_garbage() -> None:
     assert boson.feed(garbage) == []
     assert all(isinstance(item, Damaged) for item in tau2.feed(garbage + b"\x55" * 100))
     assert boson.rest_bytes == len(garbage)
+    # What is longer than any frame was given up before its end came.
+    assert boson.feed(b"\xae") == []
     good = encode_fslp(FslpFrame(1, 2, 3))
     assert boson.feed(good) == [decode_fslp(good)]

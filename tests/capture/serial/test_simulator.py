@@ -155,7 +155,7 @@ def test_without_a_with_statement_there_is_no_port(protocol: str) -> None:
 
 
 def test_everything_exported_is_there_and_listed_once() -> None:
-    assert package.__all__ == dir(package) or set(package.__all__) == set(dir(package))
+    assert sorted(package.__all__) == dir(package)
     for name in package.__all__:
         assert getattr(package, name).__doc__
     with pytest.raises(AttributeError, match="no attribute 'Lepton'"):

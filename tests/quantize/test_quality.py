@@ -1,0 +1,59 @@
+"""The differentiable metrics against the metrics of the benchmark suite."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import metrics
+from quantize.student.quality import edge_transfer, ssim, target_contrast, visual_information
+
+
+@pytest.fixture(scope="module")
+def pictures() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Infrared with a hot target, visible, and a fusion of both; uint8."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:160, :200]
+    ir = 40 + 20 * np.sin(columns / 17) + 170 * (np.hypot(rows - 80, columns - 90) < 14)
+    visible = 120 + 50 * np.sin(rows / 3.7) * np.cos(columns / 5.1) + rng.normal(0, 6, ir.shape)
+    fused = 0.7 * np.maximum(ir, visible) + 0.3 * visible + rng.normal(0, 3, ir.shape)
+    return tuple(np.clip(np.rint(x), 0, 255).astype(np.uint8) for x in (ir, visible, fused))
+
+
+def _tensor(image: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(image.astype(np.float32) / 255)[None, None]
+
+
+def test_visual_information(pictures):
+    ir, visible, fused = pictures
+    for source in (ir, visible):
+        ours = float(visual_information(_tensor(fused), _tensor(source)))
+        assert ours == pytest.approx(metrics.vif(source, fused), abs=0.01)
+
+
+def test_structural_similarity(pictures):
+    ir, visible, fused = pictures
+    for source in (ir, visible):
+        ours = float(ssim(_tensor(fused), _tensor(source)))
+        assert ours == pytest.approx(metrics.ssim(source, fused), abs=0.01)
+
+
+def test_edge_transfer_ranks_as_qabf_does(pictures):
+    """The smooth form differs in value, not in what it prefers."""
+    ir, visible, fused = pictures
+    blurred = np.rint((np.roll(fused, 1, 1).astype(float) + fused + np.roll(fused, 1, 0)) / 3)
+    candidates = [visible, fused, blurred.astype(np.uint8), np.full_like(fused, 90)]
+    ours = [float(edge_transfer(*map(_tensor, (c, ir, visible)))) for c in candidates]
+    theirs = [metrics.qabf(c, ir, visible) for c in candidates]
+    assert np.array_equal(np.argsort(ours), np.argsort(theirs))
+
+
+def test_target_contrast(pictures):
+    ir, visible, fused = pictures
+    ours, there = target_contrast(_tensor(fused), _tensor(ir))
+    assert there == 1
+    assert float(ours) == pytest.approx(metrics.target_contrast(fused, ir), abs=0.06)
+    assert float(target_contrast(_tensor(ir), _tensor(ir))[0]) == pytest.approx(1.0, abs=1e-4)
+    _, none = target_contrast(_tensor(visible), torch.full((1, 1, 160, 200), 0.2))
+    assert none == 0

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+import torch.nn.functional as F
+
+from quantize.int8 import calibrate, load_onnx, quantise
+from quantize.student.export import export_onnx, state_shapes
+from quantize.student.network import Student, StudentConfig
+from quantize.student.space import (
+    FilterBank,
+    depth_to_space,
+    gaussian_filter,
+    space_to_depth,
+)
+
+SMALL = StudentConfig(stem=16, middle=16, low=16, hidden=16)
+
+
+@pytest.fixture(scope="module")
+def student() -> Student:
+    torch.manual_seed(0)
+    return Student(SMALL).eval()
+
+
+def test_layout_is_that_of_pixel_unshuffle():
+    image = torch.rand(2, 1, 24, 32)
+    assert torch.equal(space_to_depth(image), F.pixel_unshuffle(image, 4))
+    assert torch.equal(depth_to_space(space_to_depth(image)), image)
+
+
+def test_filter_bank_is_a_full_resolution_convolution():
+    torch.manual_seed(1)
+    filters = torch.randn(3, 2, 9, 9)
+    images = torch.rand(1, 2, 48, 64)
+    blocks = torch.cat([space_to_depth(images[:, k : k + 1]) for k in range(2)], 1)
+    result = depth_to_space(FilterBank(filters)(blocks))
+    expected = F.conv2d(images, filters, padding=4)
+    inner = (..., slice(4, -4), slice(4, -4))  # the border is padded differently
+    assert torch.allclose(result[inner], expected[inner], atol=1e-4)
+
+
+def test_gaussian_filter():
+    kernel = gaussian_filter(1.3)
+    assert kernel.sum() == pytest.approx(1.0, abs=1e-6)
+    assert kernel[4, 5] / kernel[4, 4] == pytest.approx(np.exp(-0.5 / 1.3**2), rel=1e-4)
+    assert gaussian_filter(0)[4, 4] == 1
+
+
+def _run_torch(student: Student, ir: torch.Tensor, visible: torch.Tensor) -> list[torch.Tensor]:
+    state = student.initial_state(1, *ir.shape[-2:])
+    fused = []
+    with torch.no_grad():
+        for a, b in zip(ir, visible, strict=True):
+            output, state = student(a, b, state)
+            fused.append(output.fused)
+    return fused
+
+
+def test_causal(student):
+    """Frames up to t do not depend on anything after t."""
+    torch.manual_seed(2)
+    ir, visible = torch.rand(6, 1, 1, 64, 96), torch.rand(6, 1, 1, 64, 96)
+    first = _run_torch(student, ir, visible)
+    ir[4:], visible[4:] = torch.rand(2, 1, 1, 64, 96), torch.rand(2, 1, 1, 64, 96)
+    second = _run_torch(student, ir, visible)
+    assert all(torch.equal(a, b) for a, b in zip(first[:4], second[:4], strict=True))
+    assert not torch.equal(first[4], second[4])
+
+
+def test_first_frame_ignores_what_the_state_holds(student):
+    """Age zero means: the running average starts with the frame of now, whatever it held."""
+    ir, visible = torch.rand(1, 1, 64, 96), torch.rand(1, 1, 64, 96)
+    zero = student.initial_state(1, 64, 96)
+    dirty = zero._replace(average=torch.rand_like(zero.average))
+    with torch.no_grad():
+        clean, _ = student(ir, visible, zero)
+        other, _ = student(ir, visible, dirty)
+    assert torch.allclose(clean.fused, other.fused, atol=1e-6)
+
+
+def _feeds(student: Student, height: int, width: int, frames: int):
+    rng = np.random.default_rng(0)
+    base = rng.integers(0, 256, (2, 1, 1, height, width))
+    for _ in range(frames):
+        noisy = np.clip(base + rng.integers(-9, 10, base.shape), 0, 255).astype(np.uint8)
+        yield {"ir": noisy[0], "visible": noisy[1]}
+
+
+def _run_onnx(model, student, height, width, frames):
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    names = [output.name for output in session.get_outputs()]
+    zero = student.initial_state(1, height, width)
+    state = {f"state.{n}": t.numpy() for n, t in zip(state_shapes(student), zero, strict=True)}
+    for feeds in _feeds(student, height, width, frames):
+        outputs = dict(zip(names, session.run(names, feeds | state), strict=True))
+        state = {f"state.{n}": outputs[f"next.{n}"] for n in state_shapes(student)}
+        yield {**feeds, **outputs}
+
+
+@pytest.fixture(scope="module")
+def exported(student, tmp_path_factory):
+    path = tmp_path_factory.mktemp("onnx") / "student.onnx"
+    export_onnx(student, path)
+    return load_onnx(path)
+
+
+@pytest.mark.parametrize("size", [(128, 160), (64, 96), (96, 32)])
+def test_one_onnx_file_serves_every_size_and_equals_torch(student, exported, size):
+    outputs = list(_run_onnx(exported, student, *size, frames=5))
+    ir, visible = (
+        torch.from_numpy(np.stack([o[name] for o in outputs])) / 255.0 for name in ("ir", "visible")
+    )
+    expected = _run_torch(student, ir, visible)
+    for output, fused in zip(outputs, expected, strict=True):
+        levels = torch.round(fused * 255).numpy()
+        assert np.abs(output["fused"].astype(np.float32) - levels).max() <= 1
+
+
+def _quantised(student, exported, signed):
+    def run(probe):
+        return _run_onnx(probe, student, 64, 96, 6)
+
+    grid = calibrate(exported, run, lambda node, weight: weight.size >= 2000)
+    assert grid.convolutions
+    return quantise(exported, grid, signed_spelling=signed)
+
+
+def test_both_int8_spellings_are_one_grid(student, exported):
+    """Signed and unsigned Q/DQ give the same pictures, and both stay near fp32."""
+    reference = [o["fused"] for o in _run_onnx(exported, student, 64, 96, 6)]
+    results = {
+        signed: [
+            o["fused"]
+            for o in _run_onnx(_quantised(student, exported, signed), student, 64, 96, 6)
+        ]
+        for signed in (False, True)
+    }
+
+    def psnr(a, b):
+        error = np.mean([(x.astype(float) - y) ** 2 for x, y in zip(a, b, strict=True)])
+        return 10 * np.log10(255**2 / max(error, 1e-9))
+
+    assert psnr(results[False], results[True]) > 55
+    assert psnr(results[False], reference) > 38
+
+
+def test_int8_file_has_no_quantised_bias_and_one_pair_a_tensor(student, exported):
+    model = _quantised(student, exported, signed=False)
+    quantised = [node.input[0] for node in model.graph.node if node.op_type == "QuantizeLinear"]
+    assert len(quantised) == len(set(quantised))
+    biases = {n.input[2] for n in model.graph.node if n.op_type == "Conv" and len(n.input) > 2}
+    kinds = {t.name: t.data_type for t in model.graph.initializer}
+    assert biases and all(kinds[name] == 1 for name in biases)  # 1 is FLOAT

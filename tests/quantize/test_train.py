@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from edge_sdk.errors import ConfigError
+from quantize.config import load_train_config
+from tests.quantize.recordings import write_recordings
+
+ROOT = Path(__file__).parents[2]
+TINY = {
+    "steps": 8,
+    "batch": 2,
+    "frames": 2,
+    "burn_in": 1,
+    "size": 64,
+    "bf16": False,
+    "checkpoint_every": 2,
+    "validate_every": 8,
+    "options": {"stem": 16, "middle": 16, "low": 16, "hidden": 16},
+}
+
+
+def _config(tmp_path: Path, output: str, **changes: object) -> Path:
+    data = tmp_path / "train"
+    if not data.exists():
+        write_recordings(data)
+        write_recordings(tmp_path / "val", ("c",), frames=3)
+    values = {
+        **TINY,
+        "data": str(data),
+        "validation": str(tmp_path / "val"),
+        "cache": str(tmp_path / "cache"),
+        "output": str(tmp_path / output),
+        **changes,
+    }
+    path = tmp_path / f"{output}.yaml"
+    path.write_text(yaml.safe_dump(values))
+    return path
+
+
+def _command(config: Path, *launcher: str) -> list[str]:
+    return [sys.executable, *launcher, "-m", "quantize.train", "--config", str(config)]
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, env=_environment(), cwd=ROOT, capture_output=True, text=True, timeout=240
+    )
+
+
+def _losses(folder: Path) -> list[float]:
+    with (folder / "curves.csv").open(newline="") as stream:
+        return [float(row["loss"]) for row in csv.DictReader(stream)]
+
+
+def test_a_killed_run_resumes_and_ends_like_an_unbroken_one(tmp_path):
+    whole = _config(tmp_path, "whole")
+    assert _run(_command(whole)).returncode == 0
+    broken = _config(tmp_path, "broken")
+    process = subprocess.Popen(
+        _command(broken), env=_environment(), cwd=ROOT, stderr=subprocess.DEVNULL
+    )
+    checkpoint = tmp_path / "broken" / "checkpoint.pt"
+    end = time.monotonic() + 120
+    while not checkpoint.exists():
+        assert time.monotonic() < end and process.poll() in (None, 0)
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    step = torch.load(checkpoint, weights_only=True)["step"]
+    assert step >= 2 and step % 2 == 0
+    assert _run(_command(broken)).returncode == 0
+    first, second = (load_file(tmp_path / f / "weights.safetensors") for f in ("whole", "broken"))
+    assert all(torch.allclose(first[k], second[k], atol=1e-6) for k in first)
+    assert (tmp_path / "whole" / "pictures" / "frames_c_clean.png").exists()
+
+
+@pytest.mark.slow
+def test_two_processes_learn_what_one_learns(tmp_path):
+    """Same global batch, same curve: gloo on the CPU."""
+    one = _config(tmp_path, "one", steps=20, checkpoint_every=20, validate_every=20)
+    two = _config(tmp_path, "two", steps=20, checkpoint_every=20, validate_every=20)
+    assert _run(_command(one)).returncode == 0
+    launcher = ("-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=29513")
+    result = _run(_command(two, *launcher))
+    assert result.returncode == 0, result.stderr[-2000:]
+    first, second = (load_file(tmp_path / f / "weights.safetensors") for f in ("one", "two"))
+    assert all(torch.allclose(first[k], second[k], atol=2e-3) for k in first)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"steps": 0}, "steps: .* found 0"),
+        ({"size": 100}, "size: .*multiple of 32"),
+        ({"colour": "red"}, "colour: "),
+        ({"network": "other"}, "network: "),
+    ],
+)
+def test_bad_configuration(tmp_path, changes, message):
+    with pytest.raises(ConfigError, match=message):
+        load_train_config(_config(tmp_path, "bad", **changes))
+
+
+def test_missing_configuration_and_data(tmp_path):
+    result = _run(_command(tmp_path / "nothing.yaml"))
+    assert result.returncode == 2 and result.stderr.startswith("error: training configuration")
+    result = _run(_command(_config(tmp_path, "x", data=str(tmp_path / "nowhere"))))
+    assert result.returncode == 2 and "no such folder" in result.stderr
+
+
+def test_checkpoint_of_another_network(tmp_path):
+    assert _run(_command(_config(tmp_path, "run", steps=2))).returncode == 0
+    wider = _config(tmp_path, "run", options={**TINY["options"], "stem": 32}, steps=4)
+    result = _run(_command(wider))
+    assert result.returncode == 2 and "is of another network" in result.stderr
