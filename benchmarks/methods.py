@@ -152,3 +152,10 @@ for _name, _class, _summary in (
 
 BASELINES = tuple(_registry)
 """Names of the methods of :mod:`benchmarks.baselines`."""
+
+register(
+    "edge-sdk",
+    "benchmarks.edge_method:edge_sdk_method",
+    "this SDK's fuser with one engine and precision",
+    argument="ENGINE:PRECISION[:MODEL]",
+)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from enum import Flag, auto
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["Frame", "FrameFlags", "FramePair", "FusedFrame", "Image", "Track"]
@@ -99,14 +98,14 @@ class FusedFrame:
         image: (H, W, 3) uint8 BGR, the fused picture.
         ir: (H, W) uint8, the infrared in the same pixel grid, toned for display; None if missing.
         visible: (H, W, 3) uint8 BGR in the same pixel grid; None if missing.
-        timestamp_ns: time of the visible frame (of the infrared one if that is all there is).
+        timestamp_ns: time of the visible frame (of the infrared one without it).
         skew_ns: visible minus infrared time.
         latency_ns: from the pair's arrival in the pipeline to this object.
         tracks: objects that the hooks returned, in pixels of ``image``.
         degraded: why the picture is less than a fusion of two good frames; empty if it is not.
         index: counts the frames that the pipeline has fused, from 0.
         reset: True if the recurrent state was reset before this frame (start, gap, scene cut).
-        name: file name of the visible frame (of the infrared one without it), if read from a folder.
+        name: file name of the visible (or only) frame, if it was read from a folder.
     """
 
     image: Image

@@ -146,7 +146,9 @@ class FusionPipeline:
         from edge_sdk.capture.files import open_recording, same_source
 
         if same_source(ir, visible):
-            raise SourceError(f"ir and visible are the same recording: {ir}; give one of each camera")
+            raise SourceError(
+                f"ir and visible are the same recording: {ir}; give one of each camera"
+            )
         ir_camera = open_recording(ir, "ir", fps=fps, allow_gaps=allow_gaps)
         try:
             visible_camera = open_recording(visible, "visible", fps=fps, allow_gaps=allow_gaps)

@@ -119,9 +119,7 @@ class PairProcessor:
             self._aligner.set_distance(distance_m)
             self._update_valid()
 
-    def _align(
-        self, ir: Frame | None, visible: Frame | None
-    ) -> tuple[Image | None, Image | None]:
+    def _align(self, ir: Frame | None, visible: Frame | None) -> tuple[Image | None, Image | None]:
         ir_image = None if ir is None else ir.image
         visible_image = None if visible is None else visible.image
         if self._aligner is None:

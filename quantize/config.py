@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge_sdk.errors import ConfigError
 
-__all__ = ["TrainConfig", "load_train_config"]
+__all__ = ["TrainConfig", "check_names", "load_train_config", "parse"]
+
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class TrainConfig(BaseModel):
@@ -19,22 +23,24 @@ class TrainConfig(BaseModel):
     Attributes:
         network: which network is trained.
         data: folder with training recordings, see :mod:`quantize.data`.
+        data_sources: where they come from and under which terms; goes into the model card.
         validation: folder with validation recordings; no scene may stand in both.
         cache: folder for decoded frames.
         output: folder for checkpoints, curves and pictures.
         steps: optimiser steps of the whole run; the cosine schedule ends there.
         batch: clips in a step, over all processes.
         frames: frames of a clip that gradients flow through.
-        burn_in: frames before them that only fill the recurrent state (student).
+        burn_in: frames before them that only fill the recurrent state; the teacher has none and
+            takes no notice.
         size: side of the square crop, pixels.
         learning_rate, final_learning_rate, weight_decay, clip_norm: of AdamW.
         warm_up: steps of linear warm-up.
         ema: decay of the averaged weights that are validated and shipped.
         bf16: train under bfloat16 autocast.
         seed: of the weights and of the data.
-        checkpoint_every, validate_every: in steps.
-        options: keyword arguments of the network's configuration.
-        objective: weights of the loss terms.
+        checkpoint_every, validate_every, log_every: in steps.
+        options: of the network: ``StudentConfig``, or ``quantize.teacher.task.TeacherOptions``.
+        objective: weights of the loss terms; those that are not named keep their default.
         sampler: keyword arguments of :class:`quantize.data.ClipSampler`.
         start_from: weights (safetensors) to start from; None starts from random ones.
     """
@@ -43,6 +49,7 @@ class TrainConfig(BaseModel):
 
     network: Literal["student", "teacher"] = "student"
     data: Path
+    data_sources: str = ""
     validation: Path | None = None
     cache: Path = Path("runs/cache")
     output: Path = Path("runs/student")
@@ -61,6 +68,7 @@ class TrainConfig(BaseModel):
     seed: int = 0
     checkpoint_every: int = Field(200, ge=1)
     validate_every: int = Field(1000, ge=1)
+    log_every: int = Field(20, ge=1)
     options: dict[str, Any] = Field(default_factory=dict)
     objective: dict[str, float] = Field(default_factory=dict)
     sampler: dict[str, float] = Field(default_factory=dict)
@@ -81,11 +89,30 @@ def load_train_config(path: Path) -> TrainConfig:
         raise ConfigError(f"training configuration {path} is not valid YAML: {error}") from None
     if not isinstance(values, dict):
         raise ConfigError(f"training configuration {path}: expected keys and values")
+    return parse(TrainConfig, values, f"training configuration {path}")
+
+
+def parse(model: type[Model], values: Mapping[str, Any], where: str) -> Model:
+    """``model(**values)``.
+
+    Raises:
+        ConfigError: a value is impossible; the message begins with ``where`` and names it.
+    """
     try:
-        return TrainConfig(**values)
+        return model(**values)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ConfigError(
-            f"training configuration {path}: {where}: {first['msg']}, found {first['input']!r}"
-        ) from None
+        name = ".".join(map(str, first["loc"]))
+        raise ConfigError(f"{where}: {name}: {first['msg']}, found {first['input']!r}") from None
+
+
+def check_names(values: Mapping[str, Any], known: Iterable[str], where: str) -> None:
+    """Refuse names that nothing would read.
+
+    Raises:
+        ConfigError: a name in ``values`` is none of the ``known`` ones.
+    """
+    known = sorted(known)
+    for name in values:
+        if name not in known:
+            raise ConfigError(f"{where}: {name!r} is none of {', '.join(known)}")

@@ -2,7 +2,8 @@
 
 A data folder has ``videos/<scene>/{ir,visible}.mp4``, ``frames/<scene>/{ir,visible}/``,
 ``pairs/<set>/{ir,visible}/`` and ``ir_only/*.mp4``; any of them may be absent. Sequences are
-decoded once, on first use, to grey 8-bit arrays in a cache folder and memory-mapped from there.
+decoded once, on first use, to 8-bit arrays in a cache folder and memory-mapped from there: to grey,
+and in a file of its own to RGB where colour is asked.
 """
 
 from __future__ import annotations
@@ -39,7 +40,10 @@ class Scene:
 
 @dataclass
 class Clip:
-    """A training clip: luma float32 in [0, 1], each (T, size, size)."""
+    """A training clip, float32 in [0, 1], each (T, size, size).
+
+    The two visible parts are luma, or RGB (T, size, size, 3) from a sampler with ``colour``.
+    """
 
     ir: NDArray[np.float32]
     visible: NDArray[np.float32]
@@ -72,30 +76,39 @@ class Recordings:
     def paired(self) -> list[Scene]:
         return [scene for scene in self.scenes if scene.visible is not None]
 
-    def sequence(self, scene: Scene, camera: str) -> NDArray[np.uint8]:
-        """(N, H, W) uint8 luma of one camera, memory-mapped."""
+    def sequence(self, scene: Scene, camera: str, *, colour: bool = False) -> NDArray[np.uint8]:
+        """One camera's frames, memory-mapped: (N, H, W) uint8 luma, or (N, H, W, 3) RGB."""
         files = scene.ir if camera == "ir" else scene.visible
         assert files is not None
-        key = hashlib.sha256("|".join(map(str, files)).encode()).hexdigest()[:16]
+        key = hashlib.sha256("|".join(map(str, files)).encode()).hexdigest()[:16] + "_rgb" * colour
         if key not in self._open:
             target = self.cache / f"{key}.npy"
             if not target.exists():
                 self.cache.mkdir(parents=True, exist_ok=True)
                 partial = target.with_suffix(f".{np.random.default_rng().integers(1 << 40)}.part")
                 with partial.open("wb") as stream:
-                    np.save(stream, _decode(files))
+                    np.save(stream, _decode(files, colour))
                 partial.replace(target)
             self._open[key] = np.load(target, mmap_mode="r")
         return self._open[key]
 
-    def check(self) -> None:
+    def check(self, *, colour: bool = False) -> None:
         """Decode everything once, and raise the first error before a training starts."""
         for scene in self.scenes:
             ir = self.sequence(scene, "ir")
-            if scene.visible is not None and len(self.sequence(scene, "visible")) != len(ir):
+            if scene.visible is None:
+                continue
+            visible = self.sequence(scene, "visible", colour=colour)
+            if len(visible) != len(ir):
                 raise SourceError(
-                    f"scene {scene.name}: {len(ir)} infrared and "
-                    f"{len(self.sequence(scene, 'visible'))} visible frames; counts must be equal"
+                    f"scene {scene.name}: {len(ir)} infrared and {len(visible)} visible frames; "
+                    "counts must be equal"
+                )
+            (height, width), (rows, columns) = ir.shape[1:], visible.shape[1:3]
+            if (height, width) != (rows, columns):
+                raise SourceError(
+                    f"scene {scene.name}: infrared of {width}x{height} and visible of "
+                    f"{columns}x{rows} pixels; register them to one size"
                 )
 
 
@@ -112,6 +125,9 @@ class ClipSampler:
             rest has one of each.
         unpaired: probability that the infrared and the visible come from different scenes.
         fault: probability of a frozen stretch, an exposure jump or a cut within the clip.
+        colour: deliver the visible in RGB. All but the sensor noise of a degraded clip is drawn as
+            without it, so that the same seed shows the same windows, tones and faults; tones,
+            veils and lifts are of the light, and apply to each channel alike.
     """
 
     recordings: Recordings
@@ -122,6 +138,7 @@ class ClipSampler:
     degraded: float = 0.45
     unpaired: float = 0.25
     fault: float = 0.12
+    colour: bool = False
     generator: np.random.Generator = field(init=False)
 
     def __post_init__(self) -> None:
@@ -175,8 +192,11 @@ class ClipSampler:
     def _cut(self, scene: Scene, cameras: tuple[str, ...]) -> list[NDArray[np.float32]]:
         """The same random window of space and time out of each camera's sequence."""
         rng = self.generator
-        sequences = [self.recordings.sequence(scene, camera) for camera in cameras]
-        length, height, width = sequences[0].shape
+        sequences = [
+            self.recordings.sequence(scene, camera, colour=self.colour and camera == "visible")
+            for camera in cameras
+        ]
+        length, height, width = sequences[0].shape[:3]
         low = self.size / min(height, width)
         scale = float(np.clip(rng.choice([1.0, 1.0, rng.uniform(0.45, 1.2)]), low, None))
         side = self.size / scale
@@ -197,7 +217,10 @@ class ClipSampler:
         zoom = 1 + rng.normal(0, 0.004) * moving
         room = np.array([width - side, height - side])
         corner = _lively_corner(rng, np.maximum(room, 0), sequences[0][indices[0]], side)
-        cut = [np.empty((self.frames, self.size, self.size), np.float32) for _ in cameras]
+        cut = [
+            np.empty((self.frames, self.size, self.size, *sequence.shape[3:]), np.float32)
+            for sequence in sequences
+        ]
         for t, index in enumerate(indices):
             span = side * zoom**t
             at = corner + (speed * t + swing * np.sin(phase + t)) / scale
@@ -248,8 +271,12 @@ def _lively_corner(
 ) -> NDArray[np.float64]:
     """The window with the most contrast out of a few: skies and walls teach little."""
     corners = rng.uniform(0, room, (int(rng.integers(1, 5)), 2))
+    if frame.ndim == 3:
+        frame = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(np.uint8)
     span = int(side)
-    spread = [frame[int(y) : int(y) + span : 4, int(x) : int(x) + span : 4].std() for x, y in corners]
+    spread = [
+        frame[int(y) : int(y) + span : 4, int(x) : int(x) + span : 4].std() for x, y in corners
+    ]
     return corners[int(np.argmax(spread))]
 
 
@@ -302,7 +329,8 @@ def _scene_of_images(name: str, folder: Path) -> Scene:
     return Scene(name, tuple(ir.values()), tuple(visible[stem] for stem in ir))
 
 
-def _decode(files: tuple[Path, ...]) -> NDArray[np.uint8]:
+def _decode(files: tuple[Path, ...], colour: bool) -> NDArray[np.uint8]:
+    conversion = cv2.COLOR_BGR2RGB if colour else cv2.COLOR_BGR2GRAY
     if len(files) == 1 and files[0].suffix not in IMAGE_SUFFIXES:
         capture = cv2.VideoCapture(str(files[0]))
         frames = []
@@ -310,15 +338,22 @@ def _decode(files: tuple[Path, ...]) -> NDArray[np.uint8]:
             ok, frame = capture.read()
             if not ok:
                 break
-            frames.append(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY))
+            frames.append(cv2.cvtColor(frame, conversion))
         capture.release()
     else:
         frames = []
         for file in files:
-            image = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
+            image = cv2.imread(str(file), cv2.IMREAD_COLOR if colour else cv2.IMREAD_GRAYSCALE)
             if image is None:
                 raise SourceError(f"{file}: cannot be decoded as an image")
-            frames.append(image)
+            frames.append(cv2.cvtColor(image, conversion) if colour else image)
     if not frames:
         raise SourceError(f"{files[0]}: cannot be decoded as a video")
+    odd = next((k for k, frame in enumerate(frames) if frame.shape != frames[0].shape), None)
+    if odd is not None:
+        (height, width), (rows, columns) = frames[0].shape[:2], frames[odd].shape[:2]
+        raise SourceError(
+            f"{files[odd]}: {columns}x{rows} pixels, but {files[0].name} of the same scene has "
+            f"{width}x{height}; all frames of a scene need one size"
+        )
     return np.stack(frames).astype(np.uint8)

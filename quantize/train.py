@@ -2,7 +2,9 @@
 
 Kill it at any point: it resumes from the last checkpoint and loses at most the steps since. The
 random numbers of a step depend on the seed and the step alone, so that a resumed run sees the data
-that an unbroken one would have seen. Several processes (``torchrun``) share each batch.
+that an unbroken one would have seen. Several processes share each batch::
+
+    torchrun --nproc-per-node=2 -m quantize.train --config FILE.yaml
 """
 
 from __future__ import annotations
@@ -11,21 +13,24 @@ import argparse
 import csv
 import math
 import os
+import pickle
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 import torch.distributed as dist
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from edge_sdk.errors import ConfigError, EdgeSdkError
-from quantize.config import TrainConfig, load_train_config
+from edge_sdk.errors import ConfigError, EdgeSdkError, ModelError
+from quantize.config import TrainConfig, check_names, load_train_config
 from quantize.data import Clip, ClipSampler, Recordings
+from quantize.videofusion import read_weights
 
 __all__ = ["Task", "main", "train"]
 
@@ -34,6 +39,7 @@ class Task(Protocol):
     """What differs between the networks that can be trained."""
 
     clip_frames: int
+    """Frames that a clip must have."""
 
     def build(self) -> nn.Module: ...
 
@@ -47,6 +53,15 @@ class Task(Protocol):
 
 
 def make_task(config: TrainConfig) -> Task:
+    """The side of the training that knows the network of ``config``.
+
+    Raises:
+        ConfigError: its options or its objective are of no use to that network.
+    """
+    if config.network == "teacher":
+        from quantize.teacher.task import TeacherTask
+
+        return TeacherTask(config)
     from quantize.student.task import StudentTask
 
     return StudentTask(config)
@@ -61,27 +76,30 @@ def train(config: TrainConfig) -> dict[str, float]:
     if world > 1 and not dist.is_initialized():
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     recordings = Recordings(config.data, config.cache)
-    recordings.check()
     validation = Recordings(config.validation, config.cache) if config.validation else None
     if validation is not None:
         assert_disjoint(recordings, validation)
-    config.output.mkdir(parents=True, exist_ok=True)
 
     torch.manual_seed(config.seed)
     task = make_task(config)
     model = task.build().to(device)
     if config.start_from is not None:
-        model.load_state_dict(load_file(config.start_from))
+        _load(model, read_weights(config.start_from), f"start_from {config.start_from}")
     average = {name: value.detach().clone() for name, value in model.state_dict().items()}
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
     )
     step = _resume(config, model, average, optimiser, device)
-    wrapped = nn.parallel.DistributedDataParallel(model) if world > 1 else model
-    sampler = ClipSampler(
-        recordings, config.size, task.clip_frames, config.seed, **config.sampler
-    )
-    curves = _Curves(config.output / "curves.csv", step) if rank == 0 else None
+    sampler = _make_sampler(config, recordings, task.clip_frames)
+    recordings.check(colour=sampler.colour)
+    config.output.mkdir(parents=True, exist_ok=True)
+    compute: nn.Module = _ClipLoss(task, model)
+    if world > 1:
+        # The teacher has parameters that nothing applies, as its publication has.
+        compute = nn.parallel.DistributedDataParallel(
+            compute, find_unused_parameters=config.network == "teacher"
+        )
+    curves = _Curves(config.output / "curves.csv", config.log_every) if rank == 0 else None
     scores: dict[str, float] = {}
     progress = tqdm(
         total=config.steps, initial=step, desc=config.network, disable=rank != 0, mininterval=5.0
@@ -92,7 +110,7 @@ def train(config: TrainConfig) -> dict[str, float]:
             group["lr"] = rate
         clips = _draw(sampler, config, step, rank, world)
         rng = np.random.default_rng((config.seed, 1, step))
-        loss, parts = task.loss(wrapped, clips, rng, device)
+        loss, parts = compute(clips, rng, device)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         norm = float(nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm))
@@ -104,8 +122,11 @@ def train(config: TrainConfig) -> dict[str, float]:
                     average[name].lerp_(value, 1 - decay)
         step += 1
         progress.update()
+        figures = {"loss": float(loss.detach()), "norm": norm, "rate": rate, **parts}
+        if world > 1:
+            figures = _mean_over_processes(figures, device)
         if curves is not None:
-            curves.add(step, {"loss": float(loss.detach()), "norm": norm, "rate": rate, **parts})
+            curves.add(step, figures)
         done = step == config.steps
         if rank == 0 and (step % config.checkpoint_every == 0 or done):
             _save(config, step, model, average, optimiser)
@@ -137,10 +158,43 @@ def assert_disjoint(training: Recordings, validation: Recordings) -> None:
         )
 
 
+class _ClipLoss(nn.Module):
+    """The loss of a batch of clips as one forward pass.
+
+    DistributedDataParallel counts on one forward for each backward; a recurrent network has many.
+    """
+
+    def __init__(self, task: Task, model: nn.Module) -> None:
+        super().__init__()
+        self.task = task
+        self.model = model
+
+    def forward(
+        self, clips: list[Clip], rng: np.random.Generator, device: torch.device
+    ) -> tuple[Tensor, dict[str, float]]:
+        return self.task.loss(self.model, clips, rng, device)
+
+
+def _mean_over_processes(figures: dict[str, float], device: torch.device) -> dict[str, float]:
+    values = torch.tensor(list(figures.values()), dtype=torch.float64, device=device)
+    dist.all_reduce(values)
+    return dict(zip(figures, (values / dist.get_world_size()).tolist(), strict=True))
+
+
 def _device() -> torch.device:
     if torch.cuda.is_available():
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+        torch.cuda.set_device(device)
+        return device
     return torch.device("cpu")
+
+
+def _make_sampler(config: TrainConfig, recordings: Recordings, frames: int) -> ClipSampler:
+    check_names(config.sampler, ("clean", "degraded", "unpaired", "fault"), "sampler")
+    colour = config.network == "teacher"
+    return ClipSampler(
+        recordings, config.size, frames, config.seed, colour=colour, **config.sampler
+    )
 
 
 def _draw(
@@ -195,25 +249,37 @@ def _resume(
     path = config.output / "checkpoint.pt"
     if not path.exists():
         return 0
-    state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
     try:
-        model.load_state_dict(state["model"])
-    except RuntimeError as error:
-        line = str(error).splitlines()[1].strip()
-        raise ConfigError(
-            f"checkpoint {path} is of another network ({line}); give another output folder"
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise ModelError(
+            f"checkpoint {path} cannot be read ({type(error).__name__}); remove it to start again, "
+            "or give another output folder"
         ) from None
+    _load(model, state["model"], f"checkpoint {path}")
     for name, value in state["average"].items():
         average[name].copy_(value)
     optimiser.load_state_dict(state["optimiser"])
     return int(state["step"])
 
 
-class _Curves:
-    """Mean of every figure over 20 steps, one CSV line each."""
+def _load(model: nn.Module, weights: Mapping[str, Tensor], source: str) -> None:
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        line = str(error).splitlines()[1].strip()
+        raise ConfigError(
+            f"{source} is of another network than the configuration describes ({line}); give the "
+            "options that it was trained with, or another path"
+        ) from None
 
-    def __init__(self, path: Path, step: int) -> None:
+
+class _Curves:
+    """Mean of every figure over ``every`` steps, one CSV line each."""
+
+    def __init__(self, path: Path, every: int) -> None:
         self.path = path
+        self.every = every
         self.sums: dict[str, float] = {}
         self.count = 0
         self.started = time.monotonic()
@@ -222,7 +288,7 @@ class _Curves:
         for name, value in values.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
         self.count += 1
-        if self.count == 20:
+        if self.count == self.every:
             seconds = time.monotonic() - self.started
             row = {"step": step, "steps_per_s": self.count / seconds}
             row.update({name: value / self.count for name, value in self.sums.items()})

@@ -114,7 +114,9 @@ def test_step_and_hooks():
 
 def test_a_hook_that_returns_nonsense():
     pipeline = FusionPipeline(hooks=[lambda fused: ["person"]], **SMALL)
-    with pytest.raises(ConfigError, match="must return None or edge_sdk.Track objects, found str"):
+    with pytest.raises(
+        ConfigError, match=r"must return None or edge_sdk\.Track objects, found str"
+    ):
         pipeline.step(_pair(0))
     with pytest.raises(ConfigError, match="must be callables"):
         FusionPipeline(hooks=["person"], **SMALL)
@@ -247,9 +249,7 @@ def test_sixteen_bit_infrared(tmp_path):
         counts = _frame("ir", k).image.astype(np.uint16) * 4 + 7000
         counts[20:60, 30:50] += 900
         cv2.imwrite(str(tmp_path / "ir" / f"{k:04d}.png"), counts)
-    with FusionPipeline.from_files(
-        tmp_path / "ir", tmp_path / "visible", **_fusion()
-    ) as pipeline:
+    with FusionPipeline.from_files(tmp_path / "ir", tmp_path / "visible", **_fusion()) as pipeline:
         fused = list(pipeline)
     assert all(f.ir.dtype == np.uint8 for f in fused)
     hot, cold = fused[-1].ir[25:55, 34:46].mean(), fused[-1].ir[:, 70:].mean()

@@ -130,7 +130,9 @@ class Fuser:
             outputs[name][0, 0, :height, :width]
             for name in ("fused", "restored_ir", "restored_visible")
         )
-        return FuserOutput(join_luma(fused, ycrcb), reset, restored_ir.copy(), restored_visible.copy())
+        return FuserOutput(
+            join_luma(fused, ycrcb), reset, restored_ir.copy(), restored_visible.copy()
+        )
 
     def _why_reset(self, ir: Image, luma: Image, timestamp_ns: int) -> str | None:
         reason = self._pending

@@ -104,9 +104,7 @@ def load_model(model: str | Path = DEFAULT_MODEL) -> Model:
             precision: _verified(folder, precision, entry)
             for precision, entry in card["files"].items()
         }
-        result = Model(
-            folder, str(card["name"]), int(card["multiple_px"]), state, files, card
-        )
+        result = Model(folder, str(card["name"]), int(card["multiple_px"]), state, files, card)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(
             f"model card {folder / 'model.json'}: {type(error).__name__} at {error}; the card is "

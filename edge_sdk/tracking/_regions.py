@@ -80,9 +80,7 @@ class HeatMap:
         contrast_c0: grey levels of contrast that count as half certain.
     """
 
-    def __init__(
-        self, heat: NDArray[np.uint8], raw: NDArray[np.uint8], contrast_c0: float
-    ) -> None:
+    def __init__(self, heat: NDArray[np.uint8], raw: NDArray[np.uint8], contrast_c0: float) -> None:
         self.heat = heat
         self.height, self.width = heat.shape
         self._sums = cv2.integral(heat)
@@ -135,7 +133,15 @@ def _threshold_tree(heat: NDArray[np.uint8], lowest: float) -> list[Region]:
         for label in np.flatnonzero(big).tolist():
             x, y, w, h, area = stats[label].tolist()
             region = Region(
-                x, y, x + w, y + h, area, threshold=threshold, above=above, label=label, labels=labels
+                x,
+                y,
+                x + w,
+                y + h,
+                area,
+                threshold=threshold,
+                above=above,
+                label=label,
+                labels=labels,
             )
             here[label] = region
             if below_labels is None:

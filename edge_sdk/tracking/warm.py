@@ -117,7 +117,9 @@ class WarmObjectDetector:
         alone, joined = join_parts(solid)
         alone += [part for part in parts if heat_map.solidity(part) < 0.6]
         scored = [(shape(r.width, r.height, r.area), r) for r in alone]
-        scored += [(r.value * _body_size(r.height / height, self.min_height_share), r) for r in joined]
+        scored += [
+            (r.value * _body_size(r.height / height, self.min_height_share), r) for r in joined
+        ]
 
         scale = np.array([ir.shape[1] / width, ir.shape[0] / height] * 2)
         found: list[tuple[float, Region]] = []

@@ -12,7 +12,7 @@ from quantize.student.network import MULTIPLE_PX, Student, StudentState
 from quantize.student.space import FilterBank
 from quantize.student.stripes import BAND_ROWS
 
-__all__ = ["state_shapes", "Deployed", "export_onnx"]
+__all__ = ["Deployed", "export_onnx", "state_shapes"]
 
 OPSET = 18
 
@@ -74,7 +74,8 @@ def _open_sizes(
 ) -> None:
     """Replace the traced sizes by symbols: nothing in the graph depends on them."""
     shapes: dict[str, list[int | str]] = {
-        name: [1, 1, "H", "W"] for name in ("ir", "visible", "fused", "restored_ir", "restored_visible")
+        name: [1, 1, "H", "W"]
+        for name in ("ir", "visible", "fused", "restored_ir", "restored_visible")
     }
     for name, shape in state.items():
         shapes[f"state.{name}"] = shapes[f"next.{name}"] = shape

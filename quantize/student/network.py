@@ -19,6 +19,7 @@ Parts, in the order of the data:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -210,7 +211,7 @@ def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 def _high_pass_bands(count: int) -> Tensor:
     """(count, 1, 9, 9): differences of Gaussians, finest first."""
     sigmas = [0.0] + [0.7 * 1.7**k for k in range(count)]
-    pairs = zip(sigmas, sigmas[1:], strict=False)
+    pairs = pairwise(sigmas)
     return torch.stack([(gaussian_filter(a) - gaussian_filter(b))[None] for a, b in pairs])
 
 

@@ -72,9 +72,9 @@ class StudentObjective:
         clean = torch.cat(flat[1:])
         parts = {
             "intensity": (flat[0] - torch.maximum(flat[1], flat[2])).abs().mean(),
-            "gradient": (
-                slope.abs() - torch.maximum(slope_ir.abs(), slope_visible.abs())
-            ).abs().mean(),
+            "gradient": (slope.abs() - torch.maximum(slope_ir.abs(), slope_visible.abs()))
+            .abs()
+            .mean(),
             "fidelity": (restored - clean).abs().mean()
             + (gradients(restored) - torch.cat([slope_ir, slope_visible])).abs().mean(),
             "range": (F.relu(-fused) + F.relu(fused - 1)).mean(),
@@ -101,7 +101,9 @@ class StudentObjective:
         vif = weight_ir * visual_information(picture, source_ir)
         vif = vif + weight_visible * visual_information(picture, source_visible)
         parts["information"] = 1 - 0.5 * vif.mean()
-        parts["structure"] = 1 - 0.5 * (ssim(picture, source_ir) + ssim(picture, source_visible)).mean()
+        parts["structure"] = (
+            1 - 0.5 * (ssim(picture, source_ir) + ssim(picture, source_visible)).mean()
+        )
         parts["edges"] = 1 - edge_transfer(picture, source_ir, source_visible).mean()
         ratio, there = target_contrast(picture, source_ir)
         parts["contrast"] = (F.relu(1.0 - ratio) * there).sum() / (there.sum() + 1.0)

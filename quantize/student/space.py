@@ -78,9 +78,9 @@ def _block_index() -> Tensor:
                 for dx in range(-RADIUS, RADIUS + 1):
                     block_y, in_y = divmod(out_y + dy, BLOCK)
                     block_x, in_x = divmod(out_x + dx, BLOCK)
-                    index[
-                        out_y * BLOCK + out_x, in_y * BLOCK + in_x, block_y + 1, block_x + 1
-                    ] = (dy + RADIUS) * size + dx + RADIUS
+                    index[out_y * BLOCK + out_x, in_y * BLOCK + in_x, block_y + 1, block_x + 1] = (
+                        (dy + RADIUS) * size + dx + RADIUS
+                    )
     return index.flatten()
 
 

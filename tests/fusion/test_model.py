@@ -50,7 +50,7 @@ def test_wrong_hash(folder):
 def test_missing_folder_file_and_card(folder, tmp_path):
     with pytest.raises(ModelError, match="no such folder"):
         load_model(tmp_path / "nowhere")
-    with pytest.raises(ModelError, match="ships with edge_sdk .*default"):
+    with pytest.raises(ModelError, match=r"ships with edge_sdk .*default"):
         load_model("superb")
     (folder / "fp32.onnx").unlink()
     with pytest.raises(ModelError, match=r"cannot read fp32 file fp32\.onnx"):

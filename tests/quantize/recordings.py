@@ -8,7 +8,9 @@ import cv2
 import numpy as np
 
 
-def write_recordings(root: Path, scenes: tuple[str, ...] = ("a", "b"), frames: int = 10) -> Path:
+def write_recordings(
+    root: Path, scenes: tuple[str, ...] = ("a", "b"), frames: int = 10, still: str = "x"
+) -> Path:
     """``frames/<scene>/{ir,visible}`` of 96 x 128 with something that moves, and one still pair."""
     rows, columns = np.mgrid[:96, :128]
     for number, scene in enumerate(scenes):
@@ -23,6 +25,6 @@ def write_recordings(root: Path, scenes: tuple[str, ...] = ("a", "b"), frames: i
             cv2.imwrite(str(folder / "visible" / f"{frame:04d}.png"), visible)
     for camera in ("ir", "visible"):
         (root / "pairs" / "stills" / camera).mkdir(parents=True)
-        still = np.random.default_rng(0).integers(0, 255, (80, 100), np.uint8)
-        cv2.imwrite(str(root / "pairs" / "stills" / camera / "x.png"), still)
+        noise = np.random.default_rng(0).integers(0, 255, (80, 100), np.uint8)
+        cv2.imwrite(str(root / "pairs" / "stills" / camera / f"{still}.png"), noise)
     return root

@@ -91,9 +91,7 @@ def test_a_scene_in_both_sets_is_refused(tmp_path):
 def test_shared_training_and_validation_scenes_are_disjoint(tmp_path):
     if not SHARED.is_dir():
         pytest.skip("the recordings in ../shared are not here")
-    assert_disjoint(
-        Recordings(SHARED / "train", tmp_path), Recordings(SHARED / "val", tmp_path)
-    )
+    assert_disjoint(Recordings(SHARED / "train", tmp_path), Recordings(SHARED / "val", tmp_path))
 
 
 def test_bad_folders(tmp_path):
@@ -107,7 +105,7 @@ def test_bad_folders(tmp_path):
 def test_unequal_counts_and_unreadable_frames(tmp_path):
     root = write_recordings(tmp_path / "data")
     (root / "frames/a/ir/0003.png").unlink()
-    with pytest.raises(SourceError, match="scene frames/a: .* no partner for 0003"):
+    with pytest.raises(SourceError, match=r"scene frames/a: .* no partner for 0003"):
         Recordings(root, tmp_path / "cache")
     (root / "frames/a/ir/0003.png").write_text("no picture")
     with pytest.raises(SourceError, match=r"0003\.png: cannot be decoded"):

@@ -72,7 +72,10 @@ def test_real_frames_lie_in_the_same_ranges(scene):
     clean, soft = read("visible"), read("visible_degraded")
     power = [np.std(cv2.Laplacian(x[0], cv2.CV_32F)) for x in (clean, soft)]
     low, high = VisibleDegradation().blur_sigma_px
-    ends = [np.std(cv2.Laplacian(cv2.GaussianBlur(clean[0], (15, 15), s), cv2.CV_32F)) for s in (high, low)]
+    ends = [
+        np.std(cv2.Laplacian(cv2.GaussianBlur(clean[0], (15, 15), s), cv2.CV_32F))
+        for s in (high, low)
+    ]
     assert ends[0] <= power[1] <= ends[1] < power[0]
 
 

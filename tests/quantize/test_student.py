@@ -133,8 +133,7 @@ def test_both_int8_spellings_are_one_grid(student, exported):
     reference = [o["fused"] for o in _run_onnx(exported, student, 64, 96, 6)]
     results = {
         signed: [
-            o["fused"]
-            for o in _run_onnx(_quantised(student, exported, signed), student, 64, 96, 6)
+            o["fused"] for o in _run_onnx(_quantised(student, exported, signed), student, 64, 96, 6)
         ]
         for signed in (False, True)
     }

@@ -35,7 +35,7 @@ def _config(tmp_path: Path, output: str, **changes: object) -> Path:
     data = tmp_path / "train"
     if not data.exists():
         write_recordings(data)
-        write_recordings(tmp_path / "val", ("c",), frames=3)
+        write_recordings(tmp_path / "val", ("c",), frames=3, still="y")
     values = {
         **TINY,
         "data": str(data),

@@ -27,13 +27,16 @@ class Backdrop:
     Attributes:
         visible: (H, W, 3) uint8 BGR; None if only the infrared was asked for.
         infrared: (H, W) float32 counts; None if only the visible was asked for.
-        depth: (H, W) float32 metres along the optical axis.
+        depth: (H, W) float32 metres along the optical axis; ``FAR_M`` for the sky.
+        occluder: (H, W) float32, the same, but infinite on the ground: what stands on the ground
+            is not hidden by it.
         ground: (H, W) uint8, 255 where the ground is seen, 0 elsewhere.
     """
 
     visible: NDArray[np.uint8] | None
     infrared: Array | None
     depth: Array
+    occluder: Array
     ground: NDArray[np.uint8]
 
 
@@ -61,7 +64,8 @@ def cast(place: Place, view: View, *, visible: bool, infrared: bool) -> Backdrop
         depth[rows] = band.depth[_SUPER // 2 :: _SUPER, _SUPER // 2 :: _SUPER]
         floor = (band.number == 0).astype(np.uint8) * np.uint8(255)
         ground[rows] = cv2.resize(floor, size, interpolation=cv2.INTER_AREA)
-    return Backdrop(grey, heat, depth, ground)
+    occluder = np.where(ground > 127, np.float32(np.inf), depth)
+    return Backdrop(grey, heat, depth, occluder, ground)
 
 
 def _fine(start: int, stop: int) -> NDArray[np.float64]:

@@ -55,7 +55,7 @@ class FacadePaint:
 
     def __call__(self, patch: Patch) -> Paint:
         u, v = patch.u, patch.v
-        pick = self.number * 7 + 1
+        pick = self.number * 3 + 1
         wall = _WALLS[pick % len(_WALLS)]
         grain = self.textures.fine(u + 31.0 * self.number, v, 0.06, patch.footprint)
         stain = self.textures.broad(u + 17.0 * self.number, v * 0.6, 2.6)
@@ -114,8 +114,10 @@ class FacadePaint:
         # Glass mirrors the sky: brighter towards the top; drawn curtains are pale.
         mirror = 0.5 + 0.9 * np.clip(y / height + 0.5, 0.0, 1.0) + 0.7 * (who - 0.4)
         albedo[pane] = _GLASS * mirror[pane, None]
-        curtain = pane & ((y > height * (0.5 - drawn * 0.9)) | (np.abs(x) > width * 0.36)) & (
-            drawn > 0.35
+        curtain = (
+            pane
+            & ((y > height * (0.5 - drawn * 0.9)) | (np.abs(x) > width * 0.36))
+            & (drawn > 0.35)
         )
         albedo[curtain] = _FRAME * 0.45
         albedo[frame] = _FRAME * 0.75
@@ -160,7 +162,10 @@ class FacadePaint:
         albedo[rim] = hue * 0.7
         celsius[pane] = (self.climate.air_c + 0.8 * self.climate.indoor_k + 0.3 * display)[pane]
         celsius[rim] = self.climate.air_c + 0.2 * self.climate.indoor_k
-        if self.lit > 0.0 and self.textures.cell(np.array([self.number]), np.array([2]), 9)[0] < 0.7:
+        if (
+            self.lit > 0.0
+            and self.textures.cell(np.array([self.number]), np.array([2]), 9)[0] < 0.7
+        ):
             lamp = np.array([0.62, 0.86, 1.0], np.float32)
             inside = pane & ~rim
             level = np.clip(0.75 + 0.3 * display, 0.15, 1.6) * (0.55 + 0.2 * v)

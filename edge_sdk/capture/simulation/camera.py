@@ -61,7 +61,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Sensor:
-    """What a camera sees: ``image(index, time_ns, shutter_ns)`` and ``damage`` of an image."""
+    """``image(index, time_ns)`` of a camera; ``brighten(image, amount)`` changes its exposure."""
 
     image: Callable[[int, int], Image]
     brighten: Callable[[Image, float | None], Image]
@@ -97,7 +97,7 @@ class SimulatedCamera:
         self._closed.set()
         self._next = 0
         self._pending: deque[int] = deque()
-        self._now_ns = 0
+        self._now_ns = clock.time_ns(0)
         self._last: tuple[int, Image] | None = None
 
     @property
@@ -128,7 +128,8 @@ class SimulatedCamera:
                 )
             if self._closed.is_set():
                 self._pending.clear()
-                self._next = max(self._next, self._clock.first_from(self._skip_to_ns()))
+                arrived_ns = self._time_ns() - (_READOUT_NS if self.live else 0)
+                self._next = max(self._next, self._clock.first_from(arrived_ns))
             self._closed.clear()
 
     def close(self) -> None:
@@ -160,7 +161,7 @@ class SimulatedCamera:
             )
         with self._lock:
             self._next = index
-            self._now_ns = max(0, self._clock.time_ns(index))
+            self._now_ns = self._clock.time_ns(index)
 
     def inject(
         self, fault: str, start_s: float, duration_s: float, amount: float | None = None
@@ -203,9 +204,6 @@ class SimulatedCamera:
             return time.monotonic_ns() - self._epoch.start_ns
         return self._now_ns
 
-    def _skip_to_ns(self) -> int:
-        return self._time_ns() if self.live else self._now_ns
-
     def _ended(self, index: int) -> bool:
         return self._frames is not None and index >= self._frames
 
@@ -229,7 +227,7 @@ class SimulatedCamera:
                 self._now_ns = max(self._now_ns, at_ns)
                 raise self._disconnected()
             if silence is not None:
-                silent_ns = max(self._now_ns, 0) if silent_ns is None else silent_ns
+                silent_ns = self._now_ns if silent_ns is None else silent_ns
                 wait_ns = round(timeout_s * 1e9)
                 if silence.stop_ns - silent_ns > wait_ns:
                     self._now_ns = silent_ns + wait_ns
@@ -279,22 +277,22 @@ class SimulatedCamera:
 
     def _overflow(self, now_ns: int) -> None:
         """Skip all that has arrived by now, but not a disconnection on the way."""
-        while self._clock.time_ns(self._next) + _READOUT_NS <= now_ns:
-            if self._ended(self._next) or self._unplugged(self._next):
-                return
-            self._next += 1
+        taken_ns = now_ns - _READOUT_NS + 1
+        gone_ns = self._faults.first("disconnect", self._clock.time_ns(self._next), taken_ns)
+        self._next = self._clock.first_from(taken_ns if gone_ns is None else gone_ns)
 
     def _render(self, index: int) -> Frame:
         at_ns = self._clock.time_ns(index)
         source = index
         flags = FrameFlags.NONE
-        shut_ns = self._shutter.closed_since(at_ns)
-        if shut_ns is not None:
-            source = max(0, self._clock.first_from(shut_ns) - 1)
+        if self._shutter.closed_since(at_ns) is not None:
             flags |= FrameFlags.SHUTTER
         frozen = self._faults.at("freeze", at_ns)
         if frozen is not None:
-            source = min(source, max(0, self._clock.first_from(frozen.start_ns) - 1))
+            source = max(0, self._clock.first_from(frozen.start_ns) - 1)
+        shut_ns = self._shutter.closed_since(self._clock.time_ns(source))
+        if shut_ns is not None:
+            source = max(0, self._clock.first_from(shut_ns) - 1)
         image = self._image(source)
         jump = self._faults.at("exposure_jump", at_ns)
         if jump is not None:

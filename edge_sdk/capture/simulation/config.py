@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -54,14 +54,14 @@ class SimulationConfig:
         condition: ``"day"``, ``"night"``, ``"smoke"`` or ``"glare"``. It changes light, heat and
             noise; the place and everybody's ways depend on the seed alone.
         visible_size: (width, height) of the visible images, 64 to 4096 pixels each.
-        ir_size: (width, height) of the infrared images; ignored if ``registered``.
+        ir_size: (width, height) of the infrared images, 64 to 4096 pixels each.
         visible_fps, ir_fps: frames per second, 1 to 240.
         visible_hfov_deg, ir_hfov_deg: horizontal fields of view, 20 to 90 degrees.
         baseline_m: the infrared camera is this far to the right of the visible one, -0.5 to 0.5.
         ir_rotation_deg: rotation of the infrared camera about its x (pitch), y (yaw) and z (roll)
             axes, -10 to 10 degrees each.
         visible_distortion, ir_distortion: radial distortion (k1, k2) of OpenCV's model.
-        people: 0 to 24 people on their way at a time; vehicles: 0 to 6.
+        people, vehicles: how many are on their way at a time, 0 to 100 and 0 to 6.
         duration_frames: the recording ends after so many visible frames (and the infrared frames of
             the same time); None for a rig without end.
         ir_offset_ns: the infrared camera starts so much later, 0 to 1e9.
@@ -78,7 +78,8 @@ class SimulationConfig:
         ffc_period_s: time between two flat-field corrections, 1 to 86400 s; None for none.
         ffc_duration_s: how long the shutter is closed, 0.05 to 10 s, at most half the period.
         registered: True for infrared images drawn in the visible camera's pixel grid and size, as
-            after a perfect alignment for every depth.
+            after a perfect alignment for every depth; ``ir_size``, ``ir_hfov_deg``, ``baseline_m``,
+            ``ir_rotation_deg`` and ``ir_distortion`` then have no effect.
         realtime: True for frames that appear at their own pace with time stamps of
             ``CLOCK_MONOTONIC`` and are lost if nobody reads; False for frames as fast as they are
             read, with the same time stamps in every run.
@@ -100,7 +101,7 @@ class SimulationConfig:
     ir_rotation_deg: tuple[float, float, float] = (0.0, 0.0, 0.0)
     visible_distortion: tuple[float, float] = (0.0, 0.0)
     ir_distortion: tuple[float, float] = (0.0, 0.0)
-    people: int = 5
+    people: int = 6
     vehicles: int = 3
     duration_frames: int | None = None
     ir_offset_ns: int = 0
@@ -120,11 +121,10 @@ class SimulationConfig:
     visible_faults: tuple[Fault, ...] = ()
 
     def __post_init__(self) -> None:
-        known = {field.name for field in fields(self)}
-        for name in known & _RANGES.keys():
-            self._check_range(name, _RANGES[name], whole=False)
-        for name in known & _WHOLE.keys():
-            self._check_range(name, _WHOLE[name], whole=True)
+        for name, limits in _RANGES.items():
+            self._check_range(name, limits, whole=False)
+        for name, limits in _WHOLE.items():
+            self._check_range(name, limits, whole=True)
         if self.condition not in CONDITIONS:
             self._refuse("condition", f"one of {', '.join(CONDITIONS)}")
         for name in _SIZES:

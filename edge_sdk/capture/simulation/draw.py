@@ -70,7 +70,7 @@ def rasterise(
     full = 255.0 if channels == 3 else 1.0
     kind = np.uint8 if channels == 3 else np.float32
     canvas: NDArray[Any] = np.zeros((height * scale, width * scale, channels + 1), kind)
-    for first, last, value in zip(ends, ends[1:], values, strict=False):
+    for first, last, value in zip(ends[:-1], ends[1:], values, strict=True):
         part = corners[first:last]
         value.append(full)
         cv2.fillConvexPoly(canvas, part, value, cv2.LINE_8, _SHIFT)
@@ -113,7 +113,7 @@ def paste(picture: NDArray[Any], depth: NDArray[np.float32], cutout: Cutout, at_
 
     Args:
         picture: (H, W, 3) uint8 or (H, W) float32; changed.
-        depth: (H, W) float32 depths of the still things.
+        depth: (H, W) float32 depths of the still things that can hide it.
         cutout: what to blend in.
         at_m: its depth in metres.
     """
@@ -131,9 +131,7 @@ def paste(picture: NDArray[Any], depth: NDArray[np.float32], cutout: Cutout, at_
         there += cutout.colour[..., 0] * seen
 
 
-def silhouette(
-    mesh: Mesh, view: View, window: tuple[int, int, int, int]
-) -> NDArray[np.uint8]:
+def silhouette(mesh: Mesh, view: View, window: tuple[int, int, int, int]) -> NDArray[np.uint8]:
     """Pixels of ``window`` (left, top, width, height) that the mesh covers, 1 or 0.
 
     The window may reach beyond the view's canvas.
@@ -177,7 +175,7 @@ def shade_ground(
     if box is None:
         return
     left, top, width, height = box
-    mask = np.zeros((height, width), np.uint8)
+    mask: NDArray[Any] = np.zeros((height, width), np.uint8)
     corners = np.rint((pixels - (left, top)) * (1 << _SHIFT)).astype(np.int32)
     for polygon in range(len(starts) - 1):
         part = corners[starts[polygon] : starts[polygon + 1]]
@@ -206,7 +204,7 @@ def add_halo(
     radius: float,
     colour: tuple[float, float, float],
 ) -> None:
-    """Add light around a lamp: ``tile`` (S, S) scaled to ``radius`` pixels, times BGR ``colour``."""
+    """Add light around a lamp: ``tile`` (S, S) of ``radius`` pixels, times BGR ``colour``."""
     height, width = picture.shape[:2]
     left, top = max(0, int(centre[0] - radius)), max(0, int(centre[1] - radius))
     right = min(width, int(centre[0] + radius) + 1)

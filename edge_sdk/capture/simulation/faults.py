@@ -44,7 +44,10 @@ class Fault:
     def __post_init__(self) -> None:
         if self.kind not in FAULT_KINDS:
             raise ConfigError(f"fault kind is {self.kind!r}; use one of {', '.join(FAULT_KINDS)}")
-        for name, value, low in (("start_s", self.start_s, 0.0), ("duration_s", self.duration_s, 0)):
+        for name, value, low in (
+            ("start_s", self.start_s, 0.0),
+            ("duration_s", self.duration_s, 0),
+        ):
             if not _is_number(value) or value < low:
                 raise ConfigError(
                     f"{name} of the fault {self.kind!r} is {value!r}; use a number of seconds >= 0"
@@ -89,6 +92,15 @@ class FaultPlan:
             if fault.kind == kind and fault.start_ns <= time_ns < fault.stop_ns:
                 return fault
         return None
+
+    def first(self, kind: str, start_ns: int, stop_ns: int) -> int | None:
+        """When the first fault of ``kind`` within a span of time begins; None if there is none."""
+        begins = [
+            max(fault.start_ns, start_ns)
+            for fault in self._faults
+            if fault.kind == kind and fault.start_ns < stop_ns and fault.stop_ns > start_ns
+        ]
+        return min(begins, default=None)
 
 
 def _is_number(value: object) -> bool:

@@ -59,9 +59,9 @@ class PostPaint:
             solid = post | globe | cap
             albedo[globe] = _GLOBE
             height = np.sqrt(np.clip(1.0 - ring, 0.0, 1.0))
-            normal[globe] = np.stack(
-                [x / self.globe_m, y / self.globe_m, -height - 1e-3], axis=1
-            )[globe]
+            normal[globe] = np.stack([x / self.globe_m, y / self.globe_m, -height - 1e-3], axis=1)[
+                globe
+            ]
             celsius[globe] += 3.0 if self.glow > 0.0 else -0.6
             if self.glow > 0.0:
                 glow = np.zeros_like(albedo)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,7 +23,6 @@ _HORIZON = 0.45
 """Row of the principal point as a fraction of the height: more ground than sky."""
 
 
-@dataclass(frozen=True, eq=False)
 class View:
     """A pinhole camera and the canvas that it is drawn on.
 
@@ -33,17 +33,21 @@ class View:
         size: (width, height) of the canvas, pixels.
     """
 
-    matrix: Floats
-    rotation: Floats
-    centre: tuple[float, float, float]
-    size: tuple[int, int]
-
-    def __post_init__(self) -> None:
-        turn = self.rotation * (1.0, -1.0, 1.0)
-        object.__setattr__(self, "_turn", turn)
-        object.__setattr__(self, "_shift", -turn @ np.asarray(self.centre))
-        object.__setattr__(self, "_focal", np.diag(self.matrix)[:2].copy())
-        object.__setattr__(self, "_middle", self.matrix[:2, 2].copy())
+    def __init__(
+        self,
+        matrix: Floats,
+        rotation: Floats,
+        centre: tuple[float, float, float],
+        size: tuple[int, int],
+    ) -> None:
+        self.matrix = matrix
+        self.rotation = rotation
+        self.centre = centre
+        self.size = size
+        self._turn = rotation * (1.0, -1.0, 1.0)
+        self._shift = -self._turn @ np.asarray(centre)
+        self._focal = np.diag(matrix)[:2].copy()
+        self._middle = matrix[:2, 2].copy()
 
     def project(self, points: NDArray[np.floating]) -> tuple[Floats, Floats]:
         """Pixels (N, 2) and depths along the optical axis (N,) of scene points (N, 3)."""
@@ -119,7 +123,7 @@ class CameraModel:
         self._maps = (first, second)
         self._nearest = np.rint(mapped).astype(np.int16)
 
-    def bend(self, canvas: NDArray[np.generic], *, nearest: bool = False) -> NDArray[np.generic]:
+    def bend(self, canvas: NDArray[Any], *, nearest: bool = False) -> NDArray[Any]:
         """The picture as the lens makes it of a canvas; the canvas itself for a straight lens.
 
         Args:
@@ -143,7 +147,7 @@ class CameraModel:
         rays[:, :2] = (on_canvas - self.view.matrix[:2, 2]) / focal
         zero = np.zeros(3)
         bent, _ = cv2.projectPoints(rays, zero, zero, self.matrix, self.distortion)
-        return bent.reshape(-1, 2), depth
+        return np.asarray(bent, np.float64).reshape(-1, 2), depth
 
 
 @dataclass(frozen=True, eq=False)

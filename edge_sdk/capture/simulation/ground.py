@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_sdk.capture.simulation.light import Climate
-from edge_sdk.capture.simulation.materials import Array, Paint, Patch, Textures, srgb, warmth
+from edge_sdk.capture.simulation.materials import Array, Mask, Paint, Patch, Textures, srgb, warmth
 
 __all__ = ["ROAD_FAR_M", "ROAD_NEAR_M", "WALK_FAR_M", "GroundPaint", "Shade"]
 
@@ -131,7 +131,7 @@ class GroundPaint:
             sunlit *= 1.0 - dark.astype(np.float32)
         return sunlit
 
-    def _paving(self, patch: Patch, on: Array, grain: Array, stain: Array) -> tuple[Array, Array]:
+    def _paving(self, patch: Patch, on: Mask, grain: Array, stain: Array) -> tuple[Array, Array]:
         x, z, pixel = patch.u[on], patch.v[on], patch.footprint[on]
         slab = 0.62
         row = np.floor(z / slab)
@@ -149,7 +149,7 @@ class GroundPaint:
         return albedo, celsius
 
     def _kerbs(
-        self, patch: Patch, side: Array, street: Array, albedo: Array, celsius: Array
+        self, patch: Patch, side: Array, street: Mask, albedo: Array, celsius: Array
     ) -> None:
         z = patch.v
         across = np.abs(z - ROAD_NEAR_M) < _KERB_M / 2.0
@@ -164,7 +164,7 @@ class GroundPaint:
         celsius[gutter] -= 1.2
 
     def _markings(
-        self, patch: Patch, road: Array, worn: Array, albedo: Array, celsius: Array
+        self, patch: Patch, road: Mask, worn: Array, albedo: Array, celsius: Array
     ) -> None:
         x, z = patch.u, patch.v
         zebra = np.abs(x - self.crossing_x_m) < 1.9

@@ -203,7 +203,9 @@ def _houses(
         front = _FRONT_M + (0.0 if index == 0 else 2.5 * unit(seed, salt, index, 4))
         left = edge if direction > 0 else edge - width
         wall = FacadePaint(textures, climate, number, height, lit, glow)
-        out.append(Surface((left, 0, front), (1, 0, 0), (0, 1, 0), (width, height), (0, 0, -1), wall))
+        out.append(
+            Surface((left, 0, front), (1, 0, 0), (0, 1, 0), (width, height), (0, 0, -1), wall)
+        )
         if index:
             # The gap that a set-back leaves at the neighbour's corner.
             out.append(_flank(textures, climate, edge, front, height, direction, number))
@@ -282,13 +284,9 @@ def _greens(
     concrete = BoxPaint(textures, climate, srgb(166, 160, 152))
     out.append(Surface((x - 1.3, 0, 7.4), (1, 0, 0), (0, 1, 0), (2.6, 0.5), (0, 0, -1), concrete))
     flank = x - side * 1.3
-    out.append(
-        Surface((flank, 0, 7.4), (0, 0, 1), (0, 1, 0), (1.0, 0.5), (-side, 0, 0), concrete)
-    )
+    out.append(Surface((flank, 0, 7.4), (0, 0, 1), (0, 1, 0), (1.0, 0.5), (-side, 0, 0), concrete))
     bush = HedgePaint(textures, climate, 0.85, 2 + seed % 5)
-    out.append(
-        Surface((x - 1.25, 0.45, 7.6), (1, 0, 0), (0, 1, 0), (2.5, 0.95), (0, 0, -1), bush)
-    )
+    out.append(Surface((x - 1.25, 0.45, 7.6), (1, 0, 0), (0, 1, 0), (2.5, 0.95), (0, 0, -1), bush))
     return out
 
 

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from edge_sdk.capture.simulation.light import Climate
 from edge_sdk.capture.simulation.rand import fractal_tile, generator
 
-__all__ = ["Paint", "Patch", "Surface", "Textures", "sample", "srgb", "warmth"]
+__all__ = ["Array", "Mask", "Paint", "Patch", "Surface", "Textures", "sample", "srgb", "warmth"]
 
 Array = NDArray[np.float32]
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,9 @@ _TRUNK = (
 )
 """Slices of the trunk: height, half width and half depth, metres."""
 _SKIRT = ((0.72, 0.180, 0.150), (0.58, 0.190, 0.165))
-_CIRCLE = tuple((math.cos(step * math.pi / 8.0), math.sin(step * math.pi / 8.0)) for step in range(16))
+_CIRCLE = tuple(
+    (math.cos(step * math.pi / 8.0), math.sin(step * math.pi / 8.0)) for step in range(16)
+)
 _BAGS = ((40, 44, 48), (120, 60, 40), (36, 76, 92), (70, 84, 52))
 
 
@@ -306,7 +308,11 @@ class _Figure:
         self._bar(shoulder, elbow, 0.070, 0.054, who.top, sleeve, shade)
 
     def _trunk(
-        self, slices: tuple[tuple[float, float, float], ...], share: float, grow: float, shift: float
+        self,
+        slices: tuple[tuple[float, float, float], ...],
+        share: float,
+        grow: float,
+        shift: float,
     ) -> list[tuple[float, float, float, float, float]]:
         """Outline of a stack of ellipses (up, half width, half depth), seen from the camera."""
         left = []
@@ -372,7 +378,7 @@ class _Figure:
         for scale, shade, extra in ((1.0, 0.6, 0.0), (0.72, 1.0, 0.3)):
             w, h = half * scale, 0.24 * scale
             c = 0.35 * w
-            shape = ((w, h - 2 * c), (w - c, h), (c - w, h), (-w, h - 2 * c))
-            shape += ((-w, c - h), (c - w, -h), (w - c, -h), (w, c - h))
+            shape = [(w, h - 2 * c), (w - c, h), (c - w, h), (-w, h - 2 * c)]
+            shape += [(-w, c - h), (c - w, -h), (w - c, -h), (w, c - h)]
             corners = [(*joint, dx, dup) for dx, dup in shape]
             self._board(corners, hue * shade, self._warm(0.16) + extra, casts=True)

@@ -43,7 +43,9 @@ class TreePaint:
         rows, columns = crown.shape
         x = patch.u / self.width_m * columns - 0.5
         y = (1.0 - patch.v / self.height_m) * rows - 0.5
-        sampled = {name: sample(grid, x, y, cv2.BORDER_CONSTANT) for name, grid in self._maps.items()}
+        sampled = {
+            name: sample(grid, x, y, cv2.BORDER_CONSTANT) for name, grid in self._maps.items()
+        }
 
         grain = self.textures.fine(patch.u + self.seed, patch.v, 0.07)
         leaf = sampled["crown"] + 0.10 * grain > 0.5
@@ -96,8 +98,8 @@ class TreePaint:
             # A cluster's own roundness and the crown's roundness share the normal.
             nx[wins] = (0.8 * dx + 0.5 * (cx - middle[0]) / crown_r)[wins]
             ny[wins] = (-0.8 * dy - 0.5 * (cy - middle[1]) / crown_r)[wins]
-        crown = (near > -1e2).astype(np.float32)
-        crown = cv2.GaussianBlur(crown, (0, 0), 1.6)
+        filled = (near > -1e2).astype(np.float32)
+        crown = np.asarray(cv2.GaussianBlur(filled, (0, 0), 1.6), np.float32)
         top = float(near.max())
         depth = np.where(near > -1e2, near / top, 0.0).astype(np.float32)
 
@@ -161,8 +163,10 @@ class SkylinePaint:
     def __call__(self, patch: Patch) -> Paint:
         u, v = patch.u, patch.v
         zero = np.zeros_like(u)
-        hill = 9.0 + 3.0 * self.textures.broad(u, zero, 60.0) + 0.9 * self.textures.broad(
-            u, zero + 3.0, 6.0
+        hill = (
+            9.0
+            + 3.0 * self.textures.broad(u, zero, 60.0)
+            + 0.9 * self.textures.broad(u, zero + 3.0, 6.0)
         )
         hill += 0.6 * self.textures.broad(u, v, 2.0)
         cell = np.floor(u / 11.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from typing import Any
 
@@ -66,7 +65,6 @@ class Scene:
         self._lock = threading.Lock()
         self._backdrops: dict[tuple[bool, bool], Backdrop] = {}
         self._bloom: NDArray[np.uint8] | None = None
-        self._still_depth: NDArray[np.float32] | None = None
 
     def actors(self, time_s: float) -> list[Actor]:
         """Everybody on the way, the farthest first."""
@@ -98,7 +96,7 @@ class Scene:
             colours = light.grey(radiance, np.maximum(middles[:, 2], 0.0))
             cutout = rasterise(mesh, view, colours, self._cloth)
             if cutout is not None:
-                paste(picture, still.depth, cutout, mesh.centre[2])
+                paste(picture, still.occluder, cutout, mesh.centre[2])
             self._shine(picture, still, view, mesh)
         for number, _ in sheets:
             assert self._smoke is not None
@@ -128,33 +126,22 @@ class Scene:
         for mesh in meshes:
             cutout = rasterise(mesh, view, counts(mesh.celsius)[:, None], self._cloth)
             if cutout is not None:
-                paste(picture, still.depth, cutout, mesh.centre[2])
+                paste(picture, still.occluder, cutout, mesh.centre[2])
         if self._smoke is not None:
             smoke_counts = float(counts(np.array(self._place.climate.air_c + 3.0)))
             self._smoke.warm(picture, view, smoke_counts, time_s)
         return np.asarray(model.bend(picture), np.float32)
 
     def backdrop(self, model: CameraModel, *, infrared: bool) -> Backdrop:
-        """What stands still; ``depth`` is infinite on the ground, which hides nothing."""
-        shared = model is self.visible_model
-        key = (shared, infrared)
+        """What stands still, as ``model`` sees it; drawn at the first call."""
+        key = (model is self.visible_model, infrared)
         with self._lock:
             if key not in self._backdrops:
                 still = cast(self._place, model.view, visible=not infrared, infrared=infrared)
-                occluders = np.where(still.ground > 0, np.float32(math.inf), still.depth)
-                self._backdrops[key] = Backdrop(
-                    still.visible, still.infrared, occluders, still.ground
-                )
+                self._backdrops[key] = still
                 if not infrared:
-                    self._still_depth = still.depth
                     self._bloom = still_bloom(self._place.light, model.view, self._condition)
             return self._backdrops[key]
-
-    def still_depth(self) -> NDArray[np.float32]:
-        """Depth of what stands still on the visible camera's canvas, (H, W) float32 metres."""
-        self.backdrop(self.visible_model, infrared=False)
-        assert self._still_depth is not None
-        return self._still_depth
 
     def _shadow(self, picture: NDArray[Any], still: Backdrop, view: View, mesh: Mesh) -> None:
         light = self._place.light
@@ -170,17 +157,15 @@ class Scene:
             picture, still.ground, view, flat, mesh.outline_starts, light.penumbra_m, light.shadow
         )
 
-    def _shine(
-        self, picture: NDArray[np.uint8], still: Backdrop, view: View, mesh: Mesh
-    ) -> None:
+    def _shine(self, picture: NDArray[np.uint8], still: Backdrop, view: View, mesh: Mesh) -> None:
         if not mesh.glows:
             return
         places, depths = view.project(np.array([glow.position for glow in mesh.glows]))
-        height, width = still.depth.shape
+        height, width = still.occluder.shape
         for glow, place, depth in zip(mesh.glows, places, depths, strict=True):
             column, row = round(float(place[0])), round(float(place[1]))
             outside = not (0 <= column < width and 0 <= row < height)
-            if outside or depth < 0.5 or still.depth[row, column] < depth:
+            if outside or depth < 0.5 or still.occluder[row, column] < depth:
                 continue
             # A lamp's halo is made in the lens: it shrinks with distance far less than the lamp.
             strength = glow.strength * self._place.light.flare

@@ -7,6 +7,7 @@ another random place and with a random sign, which is white in time and costs ne
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import cv2
 import numpy as np
@@ -104,8 +105,8 @@ class VisibleSensor:
         luma = rng.standard_normal(shape, dtype=np.float32)[..., None]
         chroma = rng.standard_normal((*shape, 3), dtype=np.float32)
         # Colour is interpolated between the cells of the mosaic: its noise is blotchier.
-        chroma = cv2.GaussianBlur(chroma, (0, 0), 0.8)
-        pattern = 0.8 * luma + 0.6 * chroma / chroma.std()
+        blotches = np.asarray(cv2.GaussianBlur(chroma, (0, 0), 0.8))
+        pattern = 0.8 * luma + 0.6 * blotches / blotches.std()
         self._noise = np.rint(64.0 * pattern / pattern.std()).astype(np.int16)
         grey = np.arange(256)
         # Read noise, and shot noise that grows with the square root of the light.
@@ -122,15 +123,15 @@ class VisibleSensor:
         return np.asarray(cv2.add(picture, grain, dtype=cv2.CV_8U), np.uint8)
 
 
-def _blur(picture: NDArray[np.generic], sigma: float) -> NDArray[np.generic]:
+def _blur(picture: NDArray[Any], sigma: float) -> NDArray[Any]:
     if sigma < 0.1:
         return picture.copy()
     return cv2.GaussianBlur(picture, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
 
 
 def _window(
-    pattern: NDArray[np.generic], size: tuple[int, int], seed: int, salt: int, index: int
-) -> NDArray[np.generic]:
+    pattern: NDArray[Any], size: tuple[int, int], seed: int, salt: int, index: int
+) -> NDArray[Any]:
     """The pattern as frame ``index`` sees it."""
     left = int(unit(seed, salt, index, 1) * _SPARE)
     top = int(unit(seed, salt, index, 2) * _SPARE)

@@ -77,8 +77,7 @@ class Smoke:
         covered = 1.0 - np.exp(-2.5 * _IR_SHARE * density)
         size = (picture.shape[1], picture.shape[0])
         full = cv2.resize(covered.astype(np.float32), size)
-        rest = cv2.subtract(smoke_counts, picture)
-        cv2.accumulateProduct(full, rest, picture)
+        cv2.accumulateProduct(full, np.float32(smoke_counts) - picture, picture)
 
     def _optical(
         self, view: View, number: int, time_s: float
@@ -92,7 +91,9 @@ class Smoke:
             tile: NDArray[np.float32], zoom: float, speed: float, push: tuple[Any, Any] = (0.0, 0.0)
         ) -> NDArray[np.float32]:
             # Wrapped here, so that the coordinates stay small for ever.
-            x0, y0 = np.mod(-zoom * speed * drift * time_s + sheet.salt * np.array([41.0, 67.0]), _TILE)
+            x0, y0 = np.mod(
+                -zoom * speed * drift * time_s + sheet.salt * np.array([41.0, 67.0]), _TILE
+            )
             map_x = across * np.float32(zoom) + (np.float32(x0) + push[0])
             map_y = upward * np.float32(zoom) + (np.float32(y0) + push[1])
             return np.asarray(
@@ -115,8 +116,8 @@ class Smoke:
         key = (id(view), number)
         if key not in self._planes:
             sheet = _SHEETS[number]
-            columns = _COARSE * np.arange(-(-view.size[0] // _COARSE)) + (_COARSE - 1) / 2.0
-            rows = _COARSE * np.arange(-(-view.size[1] // _COARSE)) + (_COARSE - 1) / 2.0
+            columns = _coarse_pixels(view.size[0])
+            rows = _coarse_pixels(view.size[1])
             rays = view.rays(columns, rows)
             away = (sheet.z - view.centre[2]) / rays[..., 2]
             scale = _TILE / sheet.tile_m
@@ -124,3 +125,8 @@ class Smoke:
             upward = scale * (view.centre[1] + rays[..., 1] * away)
             self._planes[key] = across.astype(np.float32), upward.astype(np.float32)
         return self._planes[key]
+
+
+def _coarse_pixels(size: int) -> NDArray[np.float64]:
+    """Picture coordinates of the middles of the coarse pixels."""
+    return _COARSE * np.arange(-(-size // _COARSE), dtype=np.float64) + (_COARSE - 1) / 2.0

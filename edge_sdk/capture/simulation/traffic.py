@@ -13,7 +13,7 @@ from edge_sdk.capture.simulation.vehicles import Vehicle, make_vehicle
 
 __all__ = ["MAX_PEOPLE", "MAX_VEHICLES", "Actor", "Traffic"]
 
-MAX_PEOPLE = 24
+MAX_PEOPLE = 100
 MAX_VEHICLES = 6
 
 _NEAR_LANE_M = 12.75

@@ -95,9 +95,9 @@ class GroundTruth:
         scene = self._scene
         model = scene.visible_model
         still = scene.backdrop(model, infrared=False)
-        depth = scene.still_depth().copy()
+        depth = still.depth.copy()
         drawn: list[tuple[Actor, Mesh, int, NDArray[np.bool_]]] = []
-        nobody = np.zeros(depth.shape, np.int32)
+        owner = np.zeros(depth.shape, np.int32)
         for number, actor in enumerate(scene.actors(self._time_s), start=1):
             mesh = scene.mesh(actor, model)
             pixels, away = model.view.project(mesh.points)
@@ -113,12 +113,12 @@ class GroundTruth:
             if inside is None or not mask.any():
                 continue
             target, source = inside
-            seen = mask[source] & (still.depth[target] > mesh.centre[2])
-            nobody[target][seen] = number
+            seen = mask[source] & (still.occluder[target] > mesh.centre[2])
+            owner[target][seen] = number
             drawn.append((actor, mesh, number, mask))
             _draw_depth(depth, mesh, model, target, seen)
-        who = np.asarray(model.bend(nobody, nearest=True))
-        counts = np.bincount(nobody.ravel(), minlength=len(drawn) + 2)
+        who = np.asarray(model.bend(owner, nearest=True))
+        counts = np.bincount(owner.ravel(), minlength=len(drawn) + 2)
         present = np.unique(who)
         objects = []
         for actor, mesh, number, mask in drawn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ __all__ = ["Drafter", "Look", "Plan", "Shape"]
 
 Floats = NDArray[np.float64]
 Profile = tuple[tuple[float, float], ...]
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -176,7 +178,7 @@ class Drafter:
             share = (up - lowest) / (highest - lowest) if cabin else 0.0
             return low_half + (high_half - low_half) * share
 
-        pairs = list(zip(outline, outline[1:], strict=False))
+        pairs = list(itertools.pairwise(outline))
         order = range(len(pairs)) if self.ahead else reversed(range(len(pairs)))
         for number in order:
             (f0, u0), (f1, u1) = pairs[number]
@@ -247,7 +249,11 @@ class Drafter:
         cuts = np.linspace(rear + 0.02, front - 0.02, 8)
         tops = np.interp(cuts, [f for f, _ in deck[1:]], [u for _, u in deck[1:]])
         # From the sill, which mirrors the road, to the shoulder, which mirrors the sky.
-        for low, high, tilt, shade in ((0.0, 0.3, -0.5, 0.62), (0.3, 0.72, 0.05, 0.86), (0.72, 1, 0.45, 1.08)):
+        for low, high, tilt, shade in (
+            (0.0, 0.3, -0.5, 0.62),
+            (0.3, 0.72, 0.05, 0.86),
+            (0.72, 1, 0.45, 1.08),
+        ):
             for cut in range(len(cuts) - 1):
                 f0, f1 = float(cuts[cut]), float(cuts[cut + 1])
                 h0, h1 = float(tops[cut]) - bottom, float(tops[cut + 1]) - bottom
