@@ -159,3 +159,10 @@ register(
     "this SDK's fuser with one engine and precision",
     argument="ENGINE:PRECISION[:MODEL]",
 )
+
+register(
+    "teacher",
+    "benchmarks.teacher_method:make",
+    "the VideoFusion teacher on a sliding window of past frames (slow)",
+    argument="FOLDER",
+)

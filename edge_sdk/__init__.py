@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         ModelError,
         SourceError,
     )
-    from edge_sdk.frames import Frame, FrameFlags, FramePair, FusedFrame, Track
+    from edge_sdk.frames import Frame, FrameFlags, FramePair, FusedFrame, Hook, Track
     from edge_sdk.pipeline import FusionPipeline
     from edge_sdk.stats import PipelineStats
 
@@ -43,6 +43,7 @@ _MODULES = {
     "FrameFlags": "frames",
     "FramePair": "frames",
     "FusedFrame": "frames",
+    "Hook": "frames",
     "Track": "frames",
     "CalibrationError": "errors",
     "ConfigError": "errors",
@@ -64,6 +65,7 @@ __all__ = [
     "FramePair",
     "FusedFrame",
     "FusionPipeline",
+    "Hook",
     "ModelError",
     "PipelineStats",
     "SourceError",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Flag, auto
 from typing import Any
 
 from numpy.typing import NDArray
 
-__all__ = ["Frame", "FrameFlags", "FramePair", "FusedFrame", "Image", "Track"]
+__all__ = ["Frame", "FrameFlags", "FramePair", "FusedFrame", "Hook", "Image", "Track"]
 
 Image = NDArray[Any]
 
@@ -119,3 +120,7 @@ class FusedFrame:
     index: int = 0
     reset: bool = False
     name: str | None = None
+
+
+Hook = Callable[[FusedFrame], "Iterable[Track] | None"]
+"""Called with every fused frame; what it returns is appended to ``fused.tracks``."""

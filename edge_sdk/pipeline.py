@@ -17,7 +17,7 @@ from edge_sdk.config import (
     load_rig,
 )
 from edge_sdk.errors import ConfigError, SourceError
-from edge_sdk.frames import FramePair, FusedFrame
+from edge_sdk.frames import FramePair, FusedFrame, Hook
 from edge_sdk.stats import PipelineStats, StatsRecorder
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from edge_sdk.capture.recorded_pairs import RecordedPairs
     from edge_sdk.capture.simulated import SimulatedRig
     from edge_sdk.live import LivePairs
-    from edge_sdk.step import Hook, PairProcessor
+    from edge_sdk.step import PairProcessor
 
 __all__ = ["FusionPipeline"]
 

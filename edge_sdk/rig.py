@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from edge_sdk.config import RigConfig, TrackingConfig
 from edge_sdk.errors import ConfigError
+from edge_sdk.frames import Hook
 
 if TYPE_CHECKING:
     from edge_sdk.capture.camera import Camera
     from edge_sdk.capture.simulated import SimulatedRig
-    from edge_sdk.step import Hook
 
 __all__ = ["open_cameras", "tracking_hooks"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import cv2
 import numpy as np
@@ -12,14 +12,12 @@ from edge_sdk.alignment import Aligner
 from edge_sdk.calibration_file import Calibration, read_calibration
 from edge_sdk.config import AlignmentConfig, FusionConfig, ToneConfig
 from edge_sdk.errors import ConfigError
-from edge_sdk.frames import Frame, FrameFlags, FramePair, FusedFrame, Image, Track
+from edge_sdk.frames import Frame, FrameFlags, FramePair, FusedFrame, Hook, Image, Track
 from edge_sdk.fusion import Fuser
 from edge_sdk.stats import StatsRecorder
 from edge_sdk.tone import ToneMapper
 
-__all__ = ["Hook", "PairProcessor"]
-
-Hook = Callable[[FusedFrame], "Iterable[Track] | None"]
+__all__ = ["PairProcessor"]
 
 HELD = FrameFlags.SHUTTER | FrameFlags.STALE
 

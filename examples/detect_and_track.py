@@ -11,7 +11,7 @@ import argparse
 import sys
 from collections import defaultdict
 
-from edge_sdk import EdgeSdkError, FusedFrame, FusionPipeline, Track
+from edge_sdk import EdgeSdkError, FusedFrame, FusionPipeline, Hook, Track
 from edge_sdk.config import TrackingConfig, load_rig
 from edge_sdk.outputs import open_output
 from edge_sdk.tracking import TrackingHook, TrackOverlay, WarmObjectDetector
@@ -42,7 +42,7 @@ def main() -> int:
     options = parser.parse_args()
 
     notice = Notice()
-    hooks = [TrackingHook(WarmObjectDetector()), notice]
+    hooks: list[Hook] = [TrackingHook(WarmObjectDetector()), notice]
     try:
         if options.rig:
             # The tracking comes from our own hooks here, so the rig's is switched off.

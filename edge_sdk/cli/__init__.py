@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from typing import Any
 
 import typer
 
@@ -25,8 +27,9 @@ def _register() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point. Our own errors are one line and exit code 2; Ctrl-C is 130."""
+    """Entry point. Our own errors are one line and exit code 2; Ctrl-C and SIGTERM are 130."""
     _register()
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         app(args=arguments, standalone_mode=True)
     except EdgeSdkError as error:
@@ -34,3 +37,8 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    """A service manager stops us as Ctrl-C does: files are closed as they should be."""
+    raise KeyboardInterrupt

@@ -14,9 +14,8 @@ from edge_sdk.cli.summary import print_summary
 from edge_sdk.errors import ConfigError, DependencyError
 
 if TYPE_CHECKING:
-    from edge_sdk.frames import FusedFrame, Image
+    from edge_sdk.frames import FusedFrame, Hook, Image
     from edge_sdk.pipeline import FusionPipeline
-    from edge_sdk.step import Hook
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ def run(
         json=json,
         max_frames=max_frames,
     )
-    fusion = {
+    fusion: dict[str, object] = {
         key: value
         for key, value in (
             ("engine", engine),
@@ -203,7 +202,7 @@ def _from_rig(rig: Path, fusion: dict[str, object], settings: Settings) -> Fusio
     from edge_sdk.pipeline import FusionPipeline
 
     config = load_rig(rig)
-    changed = FusionConfig(**(config.fusion.model_dump() | fusion))
+    changed = FusionConfig.model_validate(config.fusion.model_dump() | fusion)
     hooks = [] if config.tracking.detector != "none" else settings.make_hooks()
     return FusionPipeline.open(config.model_copy(update={"fusion": changed}), hooks=hooks)
 
@@ -229,7 +228,7 @@ def _from_files(
         size=None if size is None else _parse_size(size),
         hooks=settings.make_hooks(),
         alignment=AlignmentConfig(calibration=calibration),
-        fusion=FusionConfig(**fusion),  # type: ignore[arg-type]
+        fusion=FusionConfig.model_validate(fusion),
     )
 
 

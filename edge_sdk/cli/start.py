@@ -44,7 +44,9 @@ def demo(
         duration_frames=frames,
         registered=True,
         hooks=settings.make_hooks(),
-        fusion=FusionConfig(engine=engine, precision=precision, threads=threads),  # type: ignore[arg-type]
+        fusion=FusionConfig.model_validate(
+            {"engine": engine, "precision": precision, "threads": threads}
+        ),
     )
     run_pipeline(pipeline, settings, total=frames)
 

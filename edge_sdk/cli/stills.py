@@ -47,17 +47,20 @@ def fuse_stills(
             size = picture.shape[1], picture.shape[0]
             aligner = Aligner(None, (thermal.shape[1], thermal.shape[0]), size, size)
             start = time.monotonic_ns()
-            thermal, picture = aligner.align(thermal, picture)
-            thermal = ToneMapper().step(thermal, 0)
+            ir_image, visible_image = aligner.align(thermal, picture)
+            assert ir_image is not None and visible_image is not None
+            ir_image = ToneMapper().step(ir_image, 0)
             fuser.reset()
             with stats.stage("fuse"):
-                image = fuser.step(thermal, picture, 0).image
+                image = fuser.step(ir_image, visible_image, 0).image
             stats.add_latency("total", (time.monotonic_ns() - start) / 1e9)
             stats.pair(0)
             stats.fused()
             stats.count(stats.frames_in, "ir")
             stats.count(stats.frames_in, "visible")
-            fused = FusedFrame(image, thermal, picture, 0, 0, index=index, name=visible_file.name)
+            fused = FusedFrame(
+                image, ir_image, visible_image, 0, 0, index=index, name=visible_file.name
+            )
             folder.write(image, fused)
     if fuser.engine is not None:
         stats.engine = f"{fuser.engine.name} {fuser.precision} on {fuser.engine.device}"

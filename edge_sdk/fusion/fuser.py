@@ -86,7 +86,7 @@ class Fuser:
         self._size = (height, width)
         self._padded = (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
         image = (1, 1, *self._padded)
-        shapes = {"ir": image, "visible": image}
+        shapes: dict[str, tuple[int, ...]] = {"ir": image, "visible": image}
         shapes |= {f"state.{t.name}": t.resolve(*self._padded) for t in self.model.state}
         self._engine = make_engine(
             self._engine_name, self._file, self.precision, shapes, self._threads

@@ -114,17 +114,17 @@ class Student(nn.Module):
         self.low1 = _conv(c.low, c.low)
         self.low2 = _conv(c.low, c.low)
         self.context = nn.Conv2d(c.low, c.low, 1)
-        self.tone = nn.Sequential(
-            nn.Conv2d(c.low, 32, 1), nn.ReLU(inplace=True), nn.Conv2d(32, 5, 1)
-        )
+        curve = nn.Conv2d(32, 5, 1)
+        self.tone = nn.Sequential(nn.Conv2d(c.low, 32, 1), nn.ReLU(inplace=True), curve)
         self.up2 = nn.Conv2d(c.low, 4 * c.middle, 1)
         self.up1 = nn.Conv2d(c.middle, 4 * c.stem, 1)
         self.head = _conv(c.stem, c.stem)
         self.weights = nn.Conv2d(c.stem, 16 * (3 + c.visible_bands + c.ir_bands), 1)
-        nn.init.zeros_(self.tone[2].weight)
-        nn.init.zeros_(self.tone[2].bias)
         nn.init.normal_(self.weights.weight, std=0.01)
-        nn.init.zeros_(self.weights.bias)
+        nn.init.zeros_(curve.weight)
+        for conv in (curve, self.weights):
+            assert conv.bias is not None
+            nn.init.zeros_(conv.bias)
 
     def initial_state(
         self, batch: int, height: int, width: int, device: torch.device | str = "cpu"

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from edge_sdk.errors import SourceError
 from quantize.config import TrainConfig
 from quantize.data import Clip, Recordings
 from quantize.student.network import MULTIPLE_PX, Student, StudentConfig, StudentOutput
@@ -27,7 +28,7 @@ class StudentTask:
         self.clip_frames = config.burn_in + config.frames
 
     def build(self) -> nn.Module:
-        return Student(StudentConfig(**self.config.options)).to(memory_format=torch.channels_last)
+        return Student(StudentConfig(**self.config.options))
 
     def loss(
         self, model: nn.Module, clips: list[Clip], rng: np.random.Generator, device: torch.device
@@ -123,5 +124,10 @@ class StudentTask:
 
 def _read(folder: Path) -> Tensor:
     """(T, 1, 1, H, W) float32 in [0, 1]."""
-    images = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in sorted(folder.iterdir())]
+    images = []
+    for path in sorted(folder.iterdir()):
+        image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        if image is None:
+            raise SourceError(f"{path}: cannot be decoded as an image")
+        images.append(image)
     return torch.from_numpy(np.stack(images)[:, None, None].astype(np.float32) / 255.0)

@@ -79,13 +79,17 @@ def test_homography_maps_the_infrared_onto_the_visible_at_its_depth() -> None:
     target = difference(truth.clean_ir_aligned, ground.clean_ir_aligned)
     source = difference(truth.clean_ir, ground.clean_ir).astype(np.uint8)
 
-    def overlap(distance_m: float) -> float:
+    def miss(distance_m: float) -> tuple[float, float]:
         homography = made.homography(distance_m)
         warped = cv2.warpPerspective(source * 255, homography, (320, 240)) > 127
-        return float((warped & target).sum() / (warped | target).sum())
+        (y, x), (target_y, target_x) = (np.nonzero(mask) for mask in (warped, target))
+        return abs(float(x.mean() - target_x.mean())), abs(float(y.mean() - target_y.mean()))
 
-    assert overlap(person.distance_m) > 0.93
-    assert overlap(person.distance_m * 2.0) < 0.75
+    assert max(miss(person.distance_m)) < 0.4
+    # At twice the distance, half of the parallax is left over.
+    focal = made.calibration().visible_matrix[0, 0]
+    left_over = 0.5 * focal * 0.3 / person.distance_m
+    assert miss(person.distance_m * 2.0)[0] == pytest.approx(left_over, abs=0.6)
 
 
 def test_homography_agrees_with_projecting_points_of_the_plane() -> None:
@@ -168,8 +172,8 @@ def test_warm_pixels_of_a_person_fill_its_box() -> None:
         assert person.label == "person" and person.object_id == 1
         rows, columns = np.nonzero(difference(truth.clean_ir_aligned, empty.clean_ir_aligned))
         x1, y1, x2, y2 = person.box
-        assert columns.min() >= x1 - 1.5 and columns.max() + 1 <= x2 + 1.5
-        assert rows.min() >= y1 - 1.5 and rows.max() + 1 <= y2 + 1.5
+        assert columns.min() >= x1 - 2.0 and columns.max() + 1 <= x2 + 2.0
+        assert rows.min() >= y1 - 2.0 and rows.max() + 1 <= y2 + 2.0
         if person.visible_fraction > 0.99:
             assert columns.min() <= x1 + 4 and columns.max() + 1 >= x2 - 4
             assert rows.min() <= y1 + 4 and rows.max() + 1 >= y2 - 4

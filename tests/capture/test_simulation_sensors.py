@@ -123,10 +123,10 @@ def test_visible_noise_grows_with_the_root_of_the_light() -> None:
     sigma = stack.std(axis=0)
     for low, high in ((30, 60), (90, 120), (150, 180)):
         here = (clean >= low) & (clean < high)
-        assert here.sum() > 200
+        assert here.sum() > 100
         grey = clean[here].mean()
         assert np.sqrt((sigma[here] ** 2).mean()) == pytest.approx(
-            8.0 * np.sqrt(0.2 + 0.8 * grey / 128.0), rel=0.1
+            8.0 * np.sqrt(0.2 + 0.8 * grey / 128.0), rel=0.12
         )
 
 

@@ -293,7 +293,7 @@ class SimulatedCamera:
         shut_ns = self._shutter.closed_since(self._clock.time_ns(source))
         if shut_ns is not None:
             source = max(0, self._clock.first_from(shut_ns) - 1)
-        image = self._image(source)
+        image = self._image(source) if source == index else self._repeated(source)
         jump = self._faults.at("exposure_jump", at_ns)
         if jump is not None:
             image = self._sensor.brighten(image, jump.amount)
@@ -307,9 +307,13 @@ class SimulatedCamera:
         return Frame(image, stamp_ns, index, self._name, flags)
 
     def _image(self, index: int) -> Image:
-        """The undamaged image; the latest one is kept, for frames that repeat it."""
+        """The undamaged image."""
+        return self._sensor.image(index, self._clock.time_ns(index))
+
+    def _repeated(self, index: int) -> Image:
+        """A copy of an image that several frames show."""
         if self._last is None or self._last[0] != index:
-            self._last = (index, self._sensor.image(index, self._clock.time_ns(index)))
+            self._last = (index, self._image(index))
         return self._last[1].copy()
 
     def _disconnected(self) -> DisconnectedError:

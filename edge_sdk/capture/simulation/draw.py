@@ -11,12 +11,42 @@ from numpy.typing import NDArray
 
 from edge_sdk.capture.simulation.geometry import View
 from edge_sdk.capture.simulation.mesh import Mesh
+from edge_sdk.capture.simulation.scratch import Scratch
 
-__all__ = ["Cutout", "add_halo", "paste", "rasterise", "shade_ground", "silhouette"]
+__all__ = ["Cutout", "Fabric", "add_halo", "paste", "rasterise", "shade_ground", "silhouette"]
 
 _SHIFT = 4
+_SCRATCH = Scratch()
 _MAX_CELLS = 250_000
 """A cutout is drawn at three times its size, or at twice if that would exceed so many cells."""
+
+
+class Fabric:
+    """Wrinkles of cloth, the same ones in the light and in the heat.
+
+    Args:
+        folds: (S, S) float32 noise, mean 0, standard deviation 1.
+    """
+
+    def __init__(self, folds: NDArray[np.float32]) -> None:
+        light = np.clip(np.rint(128.0 * (1.0 + 0.13 * folds)), 0, 255).astype(np.uint8)
+        self._light = cv2.merge([light, light, light])
+        # Counts: where cloth stands off the body it is cooler.
+        self._heat = folds * np.float32(55.0)
+
+    def weave(self, cutout: Cutout, piece: int) -> None:
+        """Texture a cutout with piece number ``piece`` of the cloth, as large as the cutout."""
+        height, width = cutout.alpha.shape
+        tile: NDArray[Any] = self._light if cutout.colour.ndim == 3 else self._heat
+        half = tile.shape[0] // 2
+        top, left = (piece * 37) % half, (piece * 53) % half
+        wide = max(8, min(half, half * width // height))
+        part = tile[top : top + half, left : left + wide]
+        folds = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)
+        if cutout.colour.ndim == 3:
+            cv2.multiply(cutout.colour, folds, cutout.colour, scale=1.0 / 128.0)
+        else:
+            cv2.accumulateProduct(folds, cutout.alpha, cutout.colour)
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,14 +55,15 @@ class Cutout:
 
     Attributes:
         top, left: where in the picture the cutout belongs.
-        colour: (h, w, C) float32, already multiplied by ``alpha``.
-        alpha: (h, w) float32, share of each pixel that the mesh covers.
+        colour: (h, w, 3) uint8 or (h, w) float32 counts, already multiplied by the share of each
+            pixel that the mesh covers.
+        alpha: (h, w) that share: uint8, 255 for all of it; or float32, 1 for all of it.
     """
 
     top: int
     left: int
-    colour: NDArray[np.float32]
-    alpha: NDArray[np.float32]
+    colour: NDArray[Any]
+    alpha: NDArray[Any]
 
     @property
     def window(self) -> tuple[slice, slice]:
@@ -42,16 +73,15 @@ class Cutout:
 
 
 def rasterise(
-    mesh: Mesh, view: View, colours: NDArray[np.floating], cloth: NDArray[np.float32] | None
+    mesh: Mesh, view: View, colours: NDArray[np.floating], fabric: Fabric
 ) -> Cutout | None:
     """Draw the polygons of a mesh in their order; None if the view does not see it.
 
     Args:
         mesh: what to draw.
         view: who looks.
-        colours: (P, C) one value of C channels per polygon, C = 1 or 3.
-        cloth: (h, w) float32 texture around 1 that multiplies 3-channel colours, and a hundredth of
-            whose deviation is applied to counts; None for none.
+        colours: (P, 3) grey levels 0 to 255 or (P, 1) counts, one row per polygon.
+        fabric: what clothes are made of.
     """
     pixels, depth = view.project(mesh.points)
     if depth.min() < 0.3:
@@ -67,45 +97,26 @@ def rasterise(
     values = colours.tolist()
 
     channels = colours.shape[1]
-    full = 255.0 if channels == 3 else 1.0
-    kind = np.uint8 if channels == 3 else np.float32
-    canvas: NDArray[Any] = np.zeros((height * scale, width * scale, channels + 1), kind)
+    full, kind = (255.0, np.uint8) if channels == 3 else (65535.0, np.uint16)
+    canvas = _SCRATCH.take("canvas", (height * scale, width * scale, channels + 1), kind)
+    canvas.fill(0)
     for first, last, value in zip(ends[:-1], ends[1:], values, strict=True):
-        part = corners[first:last]
         value.append(full)
-        cv2.fillConvexPoly(canvas, part, value, cv2.LINE_8, _SHIFT)
+        cv2.fillConvexPoly(canvas, corners[first:last], value, cv2.LINE_8, _SHIFT)
     small = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
     soft_m = mesh.soft_m if channels == 3 else mesh.heat_soft_m
     size = 2 * round(soft_m * view.matrix[0, 0] / float(depth.mean()) / 2.0) + 1
     if size >= 3:
         small = cv2.blur(small, (size, size), borderType=cv2.BORDER_REPLICATE)
-    picture = small.astype(np.float32)
-    alpha = picture[..., channels] * np.float32(1.0 / full)
-    colour = picture[..., :channels]
-    if cloth is not None and mesh.cloth > 0.0:
-        _weave(mesh, cloth, colour, alpha)
-    return Cutout(top, left, colour, alpha)
-
-
-def _weave(
-    mesh: Mesh,
-    cloth: NDArray[np.float32],
-    colour: NDArray[np.float32],
-    alpha: NDArray[np.float32],
-) -> None:
-    """Wrinkles: a piece of texture that belongs to the mesh, as large as its cutout."""
-    rows, columns = cloth.shape
-    top = (mesh.texture * 37) % (rows // 2)
-    left = (mesh.texture * 53) % (columns // 2)
-    tall = rows // 2
-    wide = max(8, min(columns // 2, tall * alpha.shape[1] // alpha.shape[0]))
-    piece = cloth[top : top + tall, left : left + wide]
-    folds = cv2.resize(piece, (alpha.shape[1], alpha.shape[0]), interpolation=cv2.INTER_AREA)
-    if colour.shape[2] == 3:
-        colour *= (1.0 + (0.26 * mesh.cloth) * folds)[..., None]
+    if channels == 3:
+        alpha = cv2.extractChannel(small, 3)
+        cutout = Cutout(top, left, cv2.cvtColor(small, cv2.COLOR_BGRA2BGR), alpha)
     else:
-        # The same folds, in kelvin: where cloth stands off the body it is cooler.
-        colour[..., 0] += (110.0 * mesh.cloth) * folds * alpha
+        share = small[..., 1] * np.float32(1.0 / full)
+        cutout = Cutout(top, left, small[..., 0].astype(np.float32), share)
+    if mesh.cloth:
+        fabric.weave(cutout, mesh.texture)
+    return cutout
 
 
 def paste(picture: NDArray[Any], depth: NDArray[np.float32], cutout: Cutout, at_m: float) -> None:
@@ -117,18 +128,22 @@ def paste(picture: NDArray[Any], depth: NDArray[np.float32], cutout: Cutout, at_
         cutout: what to blend in.
         at_m: its depth in metres.
     """
-    window = cutout.window
-    seen = (depth[window] > at_m).astype(np.float32)
-    there = picture[window]
-    keep = 1.0 - cutout.alpha * seen
+    seen = cv2.compare(depth[cutout.window], at_m, cv2.CMP_GT)
+    there = picture[cutout.window]
+    colour, alpha = cutout.colour, cutout.alpha
+    hidden = cv2.countNonZero(seen) < seen.size
     if there.ndim == 3:
-        mixed = there * keep[..., None]
-        mixed += cutout.colour * seen[..., None]
-        np.minimum(mixed, 255.0, out=mixed)
-        there[...] = mixed
+        if hidden:
+            alpha = cv2.bitwise_and(alpha, seen)
+            colour = cv2.bitwise_and(colour, cv2.merge([seen, seen, seen]))
+        keep = cv2.bitwise_not(alpha)
+        cv2.multiply(there, cv2.merge([keep, keep, keep]), there, scale=1.0 / 255.0)
+        cv2.add(there, colour, there)
     else:
-        there *= keep
-        there += cutout.colour[..., 0] * seen
+        if hidden:
+            alpha, colour = alpha * (seen > 0), colour * (seen > 0)
+        there *= 1.0 - alpha
+        there += colour
 
 
 def silhouette(mesh: Mesh, view: View, window: tuple[int, int, int, int]) -> NDArray[np.uint8]:

@@ -78,8 +78,8 @@ class GroundPaint:
         square = z <= ROAD_NEAR_M
         grass = ~(road | walk | square)
 
-        albedo = np.empty((x.size, 3), np.float32)
-        celsius = np.empty(x.size, np.float32)
+        albedo = np.zeros((x.size, 3), np.float32)
+        celsius = np.zeros(x.size, np.float32)
 
         paved = square | walk
         albedo[paved], celsius[paved] = self._paving(patch, paved, grain, stain)

@@ -40,8 +40,8 @@ class Mesh:
         centre: (x, up, z) of the thing on the ground; its z is the depth that it is drawn at.
         soft_m: how far neighbouring patches of colour run into each other.
         heat_soft_m: the same for heat.
-        cloth: strength of the fabric's texture, 0 for none.
-        texture: picks the piece of texture.
+        cloth: True if it is textured with cloth.
+        texture: picks the piece of cloth.
         outline: (K, 3) corners of the polygons whose shadow is the thing's shadow, and
         outline_starts: where each of them starts, as in ``starts``.
         glows: its lamps.
@@ -58,7 +58,7 @@ class Mesh:
     centre: tuple[float, float, float]
     soft_m: float
     heat_soft_m: float
-    cloth: float
+    cloth: bool
     texture: int
     outline: Floats
     outline_starts: NDArray[np.int64]

@@ -35,7 +35,8 @@ _TOPS = (
     (222, 222, 220),
 )
 _TROUSERS = ((44, 56, 86), (40, 40, 44), (96, 84, 68), (70, 74, 80), (120, 112, 96))
-_HAT = srgb(120, 44, 40).astype(np.float64)
+_HAT = (120, 44, 40)
+_SKIN, _CROWN, _TOP, _TROUSER, _SHOE, _BAG = range(6)
 _TRUNK = (
     (1.505, 0.045, 0.050),
     (1.475, 0.105, 0.070),
@@ -54,18 +55,26 @@ _CIRCLE = tuple(
 _BAGS = ((40, 44, 48), (120, 60, 40), (36, 76, 92), (70, 84, 52))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Person:
-    """How one person looks. Colours are linear BGR."""
+    """How one person looks.
+
+    Attributes:
+        height_m: with shoes.
+        girth: width relative to height, 1 is usual.
+        palette: (6, 3) linear BGR of skin, crown (hair or hat), top, trousers, shoes and bag.
+        bag: True for a backpack.
+        coat: True for a coat that reaches over the thighs.
+        hat: True for a woollen hat.
+        dressed: how little heat the clothes hold back, 0 to 1.
+        swing: how far the arms swing, 1 is usual.
+        texture: picks the wrinkles of the clothes.
+    """
 
     height_m: float
     girth: float
-    skin: Floats
-    hair: Floats
-    top: Floats
-    trousers: Floats
-    shoes: Floats
-    bag: Floats | None
+    palette: Floats
+    bag: bool
     coat: bool
     hat: bool
     dressed: float
@@ -90,22 +99,25 @@ class Person:
 def make_person(seed: int, number: int) -> Person:
     """Person ``number`` of a scene."""
 
-    def pick(table: tuple[tuple[int, int, int], ...], salt: int) -> Floats:
-        return srgb(*table[mix(seed, number, salt) % len(table)]).astype(np.float64)
+    def pick(table: tuple[tuple[int, int, int], ...], salt: int) -> tuple[int, int, int]:
+        return table[mix(seed, number, salt) % len(table)]
 
+    hat = unit(seed, number, 11) < 0.3
+    colours = (
+        pick(_SKINS, 3),
+        _HAT if hat else pick(_HAIR, 4),
+        pick(_TOPS, 5),
+        pick(_TROUSERS, 6),
+        (38, 36, 36) if unit(seed, number, 7) < 0.6 else (200, 198, 194),
+        pick(_BAGS, 8),
+    )
     return Person(
         height_m=1.60 + 0.28 * unit(seed, number, 1),
         girth=0.94 + 0.22 * unit(seed, number, 2),
-        skin=pick(_SKINS, 3),
-        hair=pick(_HAIR, 4),
-        top=pick(_TOPS, 5),
-        trousers=pick(_TROUSERS, 6),
-        shoes=srgb(38, 36, 36).astype(np.float64)
-        if unit(seed, number, 7) < 0.6
-        else srgb(200, 198, 194).astype(np.float64),
-        bag=pick(_BAGS, 8) if unit(seed, number, 9) < 0.45 else None,
+        palette=np.stack([srgb(*colour) for colour in colours]).astype(np.float64),
+        bag=unit(seed, number, 9) < 0.45,
         coat=unit(seed, number, 10) < 0.35,
-        hat=unit(seed, number, 11) < 0.3,
+        hat=hat,
         dressed=unit(seed, number, 12),
         swing=0.85 + 0.3 * unit(seed, number, 13),
         texture=number,
@@ -145,25 +157,25 @@ class _Figure:
         self.bars: list[tuple[Joint, Joint, float, float]] = []
         self.boards: list[list[tuple[float, float, float, float, float]]] = []
         self.order: list[tuple[bool, int]] = []
-        self.albedo: list[Floats] = []
+        self.hues: list[int] = []
+        self.shades: list[float] = []
         self.celsius: list[float] = []
         self.casting: list[int] = []
 
     def mesh(self) -> Mesh:
         """Draw the person from the far arm to the near one."""
-        bag = self.who.bag
         # The left side (0) is the far one if it points away from the camera.
         far = 0 if self.ahead[0] > 0.0 else 1
         behind = self.ahead[1] > 0.25
-        if bag is not None and not behind:
-            self._backpack(bag)
+        if self.who.bag and not behind:
+            self._backpack()
         self._arm(far, 0.78)
         self._draw_leg(far, 0.78)
         self._draw_leg(1 - far, 1.0)
         self._torso()
         self._head()
-        if bag is not None and behind:
-            self._backpack(bag)
+        if self.who.bag and behind:
+            self._backpack()
         self._arm(1 - far, 0.96)
         polygons = self._polygons()
         points = np.concatenate(polygons)
@@ -173,14 +185,14 @@ class _Figure:
         return Mesh(
             points=points,
             starts=starts,
-            albedo=np.array(self.albedo),
+            albedo=self.who.palette[self.hues] * np.array(self.shades)[:, None],
             shine=np.zeros((count, 3)),
             celsius=np.array(self.celsius),
             normals=np.tile((0.0, 0.3, -0.954), (count, 1)),
             centre=(self.place[0], 0.0, self.place[1]),
             soft_m=0.012,
             heat_soft_m=0.02,
-            cloth=0.5,
+            cloth=True,
             texture=self.who.texture,
             outline=np.concatenate(outline),
             outline_starts=np.cumsum([0] + [len(polygon) for polygon in outline]),
@@ -229,26 +241,29 @@ class _Figure:
         return math.hypot(lateral * self.ahead[1], deep * self.ahead[0])
 
     def _bar(
-        self, a: Joint, b: Joint, ra: float, rb: float, hue: Floats, celsius: float, shade: float
+        self, a: Joint, b: Joint, ra: float, rb: float, hue: int, celsius: float, shade: float
     ) -> None:
         self.order.append((True, len(self.bars)))
         self.bars.append((a, b, ra, rb))
-        self.casting.append(len(self.albedo))
-        self.albedo += [hue * (0.66 * shade), hue * (1.05 * shade)]
+        self.casting.append(len(self.hues))
+        self.hues += [hue, hue]
+        self.shades += [0.66 * shade, 1.05 * shade]
         self.celsius += [celsius - 0.7, celsius + 0.4]
 
     def _board(
         self,
         corners: list[tuple[float, float, float, float, float]],
-        hue: Floats,
+        hue: int,
+        shade: float,
         celsius: float,
         casts: bool = False,
     ) -> None:
         self.order.append((False, len(self.boards)))
         self.boards.append(corners)
         if casts:
-            self.casting.append(len(self.albedo))
-        self.albedo.append(hue)
+            self.casting.append(len(self.hues))
+        self.hues.append(hue)
+        self.shades.append(shade)
         self.celsius.append(celsius)
 
     def _oval(
@@ -256,14 +271,15 @@ class _Figure:
         joint: Joint,
         shift: tuple[float, float],
         half: tuple[float, float],
-        hue: Floats,
+        hue: int,
+        shade: float,
         celsius: float,
         casts: bool = False,
     ) -> None:
         f, up, left = joint
         dx, dup = shift
         corners = [(f, up, left, dx + half[0] * c, dup + half[1] * s) for c, s in _CIRCLE]
-        self._board(corners, hue, celsius, casts)
+        self._board(corners, hue, shade, celsius, casts)
 
     def _leg(self, phase: float) -> list[tuple[float, float]]:
         """Hip, knee, ankle and toe (forward, up): hip angle and knee flexion of a walk."""
@@ -286,9 +302,9 @@ class _Figure:
         hip, knee, ankle, toe = ((f, up, side) for f, up in self.legs[which])
         warm = self._warm(0.50 + 0.10 * who.dressed)
         heel = (ankle[0] - 0.055, ankle[1] - 0.035, side)
-        self._bar(heel, toe, 0.046, 0.036, who.shoes, self._warm(0.36), shade)
-        self._bar(knee, ankle, 0.066, 0.052, who.trousers, warm - 0.3, shade)
-        self._bar(hip, knee, 0.092, 0.066, who.trousers, warm + 0.6, shade)
+        self._bar(heel, toe, 0.046, 0.036, _SHOE, self._warm(0.36), shade)
+        self._bar(knee, ankle, 0.066, 0.052, _TROUSER, warm - 0.3, shade)
+        self._bar(hip, knee, 0.092, 0.066, _TROUSER, warm + 0.6, shade)
 
     def _arm(self, which: int, shade: float) -> None:
         who = self.who
@@ -303,9 +319,9 @@ class _Figure:
         wrist = (f + 0.25 * reach, up - 0.25 * drop, side + sign * 0.025)
         hand = (f + 0.325 * reach, up - 0.325 * drop, side + sign * 0.025)
         sleeve = self._warm(0.40 + 0.08 * who.dressed)
-        self._bar(wrist, hand, 0.036, 0.040, who.skin, self._warm(0.86), shade)
-        self._bar(elbow, wrist, 0.054, 0.043, who.top, sleeve - 0.4, shade)
-        self._bar(shoulder, elbow, 0.070, 0.054, who.top, sleeve, shade)
+        self._bar(wrist, hand, 0.036, 0.040, _SKIN, self._warm(0.86), shade)
+        self._bar(elbow, wrist, 0.054, 0.043, _TOP, sleeve - 0.4, shade)
+        self._bar(shoulder, elbow, 0.070, 0.054, _TOP, sleeve, shade)
 
     def _trunk(
         self,
@@ -330,14 +346,14 @@ class _Figure:
         warm = self._warm(0.42 + 0.10 * who.dressed)
         lift = self.lift
         neck = self._warm(0.95)
-        self._bar((0, 1.46 + lift, 0), (0.03, 1.56 + lift, 0), 0.058, 0.054, who.skin, neck, 0.85)
-        self._board(self._trunk(slices, 1.0, 0.012, 0.0), who.top * 0.62, warm - 0.9, casts=True)
-        self._board(self._trunk(slices[1:], 1.0, -0.022, -0.10), who.top * 0.90, warm)
-        self._board(self._trunk(slices[2:-1], 0.62, -0.012, -0.28), who.top * 1.12, warm + 0.5)
+        self._bar((0, 1.46 + lift, 0), (0.03, 1.56 + lift, 0), 0.058, 0.054, _SKIN, neck, 0.85)
+        self._board(self._trunk(slices, 1.0, 0.012, 0.0), _TOP, 0.62, warm - 0.9, casts=True)
+        self._board(self._trunk(slices[1:], 1.0, -0.022, -0.10), _TOP, 0.90, warm)
+        self._board(self._trunk(slices[2:-1], 0.62, -0.012, -0.28), _TOP, 1.12, warm + 0.5)
         # The collar lets heat out.
         collar = (self.lean * 0.57, 1.47 + lift, 0.0)
         half = self._width(0.075, 0.068) * who.girth
-        self._oval(collar, (0.0, 0.0), (half, 0.022), who.top * 0.45, warm + 3.0)
+        self._oval(collar, (0.0, 0.0), (half, 0.022), _TOP, 0.45, warm + 3.0)
         if self.ahead[1] < 0.3:
             zip_x = 0.9 * self.ahead[0] * self._width(0.0, 0.115) * who.girth
             top = (self.lean * 0.5, 1.42 + lift, 0.0)
@@ -347,32 +363,31 @@ class _Figure:
                 (*top, zip_x + 0.007, -0.52),
                 (*top, zip_x - 0.007, -0.52),
             ]
-            self._board(corners, who.top * 0.35, warm + 1.2)
+            self._board(corners, _TOP, 0.35, warm + 1.2)
 
     def _head(self) -> None:
         who = self.who
         ahead, front = self.ahead[0], -self.ahead[1]
         joint = (0.045 + self.lean * 0.6, 1.635 + self.lift, 0.0)
         half = self._width(0.076, 0.094)
-        crown = _HAT if who.hat else who.hair
         crown_c = self._warm(0.45 if who.hat else 0.66)
         back = -0.012 * ahead
-        self._oval(joint, (back, 0.012), (half * 1.06, 0.122), crown, crown_c, casts=True)
+        self._oval(joint, (back, 0.012), (half * 1.06, 0.122), _CROWN, 1.0, crown_c, casts=True)
         if front > -0.55:
             skin_c = self._warm(0.98)
             face = 0.030 * ahead
             wide = half * (0.80 + 0.12 * max(0.0, front))
-            self._oval(joint, (face, -0.020), (wide, 0.098), who.skin * 0.78, skin_c - 1.0)
+            self._oval(joint, (face, -0.020), (wide, 0.098), _SKIN, 0.78, skin_c - 1.0)
             lit = (wide * 0.74, 0.080)
-            self._oval(joint, (face - 0.012, -0.016), lit, who.skin * 1.05, skin_c)
+            self._oval(joint, (face - 0.012, -0.016), lit, _SKIN, 1.05, skin_c)
             eyes = (face + 0.022 * ahead, 0.008)
-            self._oval(joint, eyes, (wide * 0.62, 0.011), who.skin * 0.42, skin_c + 0.8)
+            self._oval(joint, eyes, (wide * 0.62, 0.011), _SKIN, 0.42, skin_c + 0.8)
             nose = (face + wide * 0.85 * ahead, -0.022)
-            self._oval(joint, nose, (0.016, 0.022), who.skin * 0.95, skin_c - 3.0)
+            self._oval(joint, nose, (0.016, 0.022), _SKIN, 0.95, skin_c - 3.0)
         top = 0.078 if who.hat else 0.085
-        self._oval(joint, (0.004 * ahead, top), (half * 0.98, 0.052), crown * 1.1, crown_c)
+        self._oval(joint, (0.004 * ahead, top), (half * 0.98, 0.052), _CROWN, 1.1, crown_c)
 
-    def _backpack(self, hue: Floats) -> None:
+    def _backpack(self) -> None:
         joint = (-0.19, 1.21 + self.lift, 0.0)
         half = self._width(0.15, 0.085)
         for scale, shade, extra in ((1.0, 0.6, 0.0), (0.72, 1.0, 0.3)):
@@ -381,4 +396,4 @@ class _Figure:
             shape = [(w, h - 2 * c), (w - c, h), (c - w, h), (-w, h - 2 * c)]
             shape += [(-w, c - h), (c - w, -h), (w - c, -h), (w, c - h)]
             corners = [(*joint, dx, dup) for dx, dup in shape]
-            self._board(corners, hue * shade, self._warm(0.16) + extra, casts=True)
+            self._board(corners, _BAG, shade, self._warm(0.16) + extra, casts=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edge_sdk.capture.simulation.backdrop import Backdrop, cast
 from edge_sdk.capture.simulation.bloom import halo_tile, still_bloom
 from edge_sdk.capture.simulation.config import SimulationConfig
-from edge_sdk.capture.simulation.draw import add_halo, paste, rasterise, shade_ground
+from edge_sdk.capture.simulation.draw import Fabric, add_halo, paste, rasterise, shade_ground
 from edge_sdk.capture.simulation.geometry import CameraModel, View
 from edge_sdk.capture.simulation.layout import CAMERA_HEIGHT_M, build_place
 from edge_sdk.capture.simulation.light import COUNTS_PER_KELVIN, counts
@@ -51,15 +51,17 @@ class Scene:
                 config.ir_rotation_deg,
                 config.ir_distortion,
             )
+        self._reach_visible = _reach(self.visible_model.view)
+        self._reach_ir = _reach(self.ir_model.view)
         self._traffic = Traffic(
             config.seed,
             config.people,
             config.vehicles,
-            max(_reach(self.visible_model.view), _reach(self.ir_model.view)),
+            max(self._reach_visible, self._reach_ir),
             self._place.street_x_m,
             self._place.side,
         )
-        self._cloth = fractal_tile(256, 1.45, generator(config.seed, 121))
+        self._fabric = Fabric(fractal_tile(256, 1.45, generator(config.seed, 121)))
         self._halo = halo_tile()
         self._smoke = Smoke(config.seed) if config.condition == "smoke" else None
         self._lock = threading.Lock()
@@ -83,7 +85,7 @@ class Scene:
         assert still.visible is not None
         picture = still.visible.copy()
         light = self._place.light
-        meshes = [self.mesh(actor, model) for actor in self.actors(time_s)]
+        meshes = self._meshes(time_s, model)
         for mesh in meshes:
             self._shadow(picture, still, view, mesh)
         sheets = list(enumerate(self._smoke.depths_m)) if self._smoke is not None else []
@@ -94,7 +96,7 @@ class Scene:
             middles = mesh.middles
             radiance = mesh.albedo * light.on(middles, mesh.normals) + mesh.shine
             colours = light.grey(radiance, np.maximum(middles[:, 2], 0.0))
-            cutout = rasterise(mesh, view, colours, self._cloth)
+            cutout = rasterise(mesh, view, colours, self._fabric)
             if cutout is not None:
                 paste(picture, still.occluder, cutout, mesh.centre[2])
             self._shine(picture, still, view, mesh)
@@ -117,14 +119,14 @@ class Scene:
         still = self.backdrop(model, infrared=True)
         assert still.infrared is not None
         picture = still.infrared.copy()
-        meshes = [self.mesh(actor, model) for actor in self.actors(time_s)]
+        meshes = self._meshes(time_s, model)
         for mesh in meshes:
             if mesh.warm_ground_k > 0.0:
                 base, ends = mesh.outline[:4], np.array([0, 4])
                 warm = COUNTS_PER_KELVIN * mesh.warm_ground_k
                 shade_ground(picture, still.ground, view, base, ends, 0.35, warm)
         for mesh in meshes:
-            cutout = rasterise(mesh, view, counts(mesh.celsius)[:, None], self._cloth)
+            cutout = rasterise(mesh, view, counts(mesh.celsius)[:, None], self._fabric)
             if cutout is not None:
                 paste(picture, still.occluder, cutout, mesh.centre[2])
         if self._smoke is not None:
@@ -142,6 +144,23 @@ class Scene:
                 if not infrared:
                     self._bloom = still_bloom(self._place.light, model.view, self._condition)
             return self._backdrops[key]
+
+    def _meshes(self, time_s: float, model: CameraModel) -> list[Mesh]:
+        """Everybody who, or whose shadow, may be in the picture, the farthest first."""
+        view = model.view
+        cast_x, cast_z = self._place.light.cast
+        reach = self._reach_ir if model is self.ir_model else self._reach_visible
+        meshes = []
+        for actor in self.actors(time_s):
+            # The actor, its shadow and the light of its lamps, generously.
+            half = 1.0
+            if actor.label == "car":
+                half = 9.5 if self._place.light.headlights else 2.8
+            aside = abs(actor.x) - half - 2.0 * abs(cast_x)
+            if aside > reach * (actor.z + half + max(0.0, 2.0 * cast_z)):
+                continue
+            meshes.append(self.mesh(actor, model))
+        return meshes
 
     def _shadow(self, picture: NDArray[Any], still: Backdrop, view: View, mesh: Mesh) -> None:
         light = self._place.light

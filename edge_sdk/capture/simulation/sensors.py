@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_sdk.capture.simulation.rand import generator, mix, signed, unit
+from edge_sdk.capture.simulation.scratch import Scratch
 
 __all__ = ["InfraredSensor", "VisibleSensor"]
 
@@ -76,7 +77,7 @@ class InfraredSensor:
         grown = 1.0 - math.exp(-since_ns / 1e9 / _DRIFT_S)
         level = self._drift_counts * grown * signed(self._seed, 103, correction)
         tilt = self._drift_counts * grown * signed(self._seed, 104, correction)
-        picture = cv2.scaleAdd(self._shading, tilt, picture)
+        cv2.scaleAdd(self._shading, tilt, picture, picture)
         noise = _window(self._noise, self._size, self._seed, 105, index)
         sign = 1.0 if mix(self._seed, 106, index) & 1 else -1.0
         cv2.scaleAdd(noise, sign, picture, picture)
@@ -99,6 +100,7 @@ class VisibleSensor:
         self._size = size
         self._seed = seed
         self._blur_px = blur_px
+        self._scratch = Scratch()
         width, height = size
         shape = (height + _SPARE, width + _SPARE)
         rng = generator(seed, 111)
@@ -116,11 +118,13 @@ class VisibleSensor:
     def expose(self, scene: NDArray[np.uint8], index: int) -> NDArray[np.uint8]:
         """Image (H, W, 3) uint8 of a perfect picture (H, W, 3) uint8."""
         picture = _blur(scene, self._blur_px)
-        sigma = cv2.LUT(picture, self._sigma)
+        grain = self._scratch.take("grain", picture.shape, np.int16)
+        cv2.LUT(picture, self._sigma, grain)
         noise = _window(self._noise, self._size, self._seed, 112, index)
         sign = 1.0 if mix(self._seed, 113, index) & 1 else -1.0
-        grain = cv2.multiply(sigma, noise, scale=sign / (32.0 * 64.0))
-        return np.asarray(cv2.add(picture, grain, dtype=cv2.CV_8U), np.uint8)
+        cv2.multiply(grain, noise, grain, scale=sign / (32.0 * 64.0))
+        cv2.add(picture, grain, picture, dtype=cv2.CV_8U)
+        return np.asarray(picture, np.uint8)
 
 
 def _blur(picture: NDArray[Any], sigma: float) -> NDArray[Any]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from edge_sdk.capture.simulation.geometry import View
 from edge_sdk.capture.simulation.rand import fractal_tile, generator
+from edge_sdk.capture.simulation.scratch import Scratch
 
 __all__ = ["Smoke"]
 
@@ -51,6 +52,7 @@ class Smoke:
         self._density = fractal_tile(_TILE, 1.75, generator(seed, 91))
         self._stir_x = fractal_tile(_TILE, 1.9, generator(seed, 92))
         self._planes: dict[tuple[int, int], tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
+        self._scratch = Scratch()
         self._stir_y = fractal_tile(_TILE, 1.9, generator(seed, 93))
 
     @property
@@ -63,11 +65,14 @@ class Smoke:
         density, shade = self._optical(view, sheet, time_s)
         through = np.exp(-density)
         light = _COLOUR * ((1.0 - through) * shade)[..., None]
-        size = (picture.shape[1], picture.shape[0])
-        keep = cv2.resize(np.rint(255.0 * through).astype(np.uint8), size)
-        glow = cv2.resize(np.rint(light).astype(np.uint8), size)
-        cv2.multiply(picture, cv2.merge([keep, keep, keep]), picture, scale=1.0 / 255.0)
-        cv2.add(picture, glow, picture)
+        height, width = picture.shape[:2]
+        keep = self._scratch.take("keep", (height, width), np.uint8)
+        layer = self._scratch.take("layer", picture.shape, np.uint8)
+        cv2.resize(np.rint(255.0 * through).astype(np.uint8), (width, height), keep)
+        cv2.merge([keep, keep, keep], layer)
+        cv2.multiply(picture, layer, picture, scale=1.0 / 255.0)
+        cv2.resize(np.rint(light).astype(np.uint8), (width, height), layer)
+        cv2.add(picture, layer, picture)
 
     def warm(
         self, picture: NDArray[np.float32], view: View, smoke_counts: float, time_s: float
@@ -75,9 +80,12 @@ class Smoke:
         """Draw all sheets as the infrared sees them. ``picture`` is (H, W) float32; changed."""
         density, _ = self._optical(view, 1, time_s)
         covered = 1.0 - np.exp(-2.5 * _IR_SHARE * density)
-        size = (picture.shape[1], picture.shape[0])
-        full = cv2.resize(covered.astype(np.float32), size)
-        cv2.accumulateProduct(full, np.float32(smoke_counts) - picture, picture)
+        height, width = picture.shape
+        full = self._scratch.take("full", (height, width), np.float32)
+        rest = self._scratch.take("rest", (height, width), np.float32)
+        cv2.resize(covered.astype(np.float32), (width, height), full)
+        np.subtract(np.float32(smoke_counts), picture, out=rest)
+        cv2.accumulateProduct(full, rest, picture)
 
     def _optical(
         self, view: View, number: int, time_s: float

@@ -212,11 +212,11 @@ class Traffic:
         return x - _TURN_M - (way - straight - arc), _FAR_LANE_M, math.pi
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=128)
 def _person(seed: int, number: int) -> Person:
     return make_person(seed, number)
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=32)
 def _vehicle(seed: int, number: int) -> Vehicle:
     return make_vehicle(seed, number)

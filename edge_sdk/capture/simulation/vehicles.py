@@ -122,7 +122,7 @@ class Vehicle:
             centre=(x, 0.0, z),
             soft_m=0.012,
             heat_soft_m=0.09,
-            cloth=0.0,
+            cloth=False,
             texture=0,
             outline=boxes @ turn.T + place,
             outline_starts=np.arange(0, len(boxes) + 1, 4),
@@ -185,7 +185,7 @@ def _boxes(shape: Shape) -> Floats:
     return np.asarray(faces)
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=32)
 def _plan(vehicle: Vehicle, left: bool, ahead: bool, lamps: bool) -> Plan:
     """The drawing plan of a vehicle seen from its left or right, from ahead or from behind."""
     look = Look(vehicle.shape, np.asarray(vehicle.paint), vehicle.heat, lamps)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from edge_sdk.errors import ConfigError, EngineError
@@ -11,7 +12,7 @@ from edge_sdk.fusion.engines.base import Engine, Probe
 
 __all__ = ["ENGINES", "make_engine", "probe_engines"]
 
-ENGINES = {
+ENGINES: dict[str, tuple[Callable[[], Probe], Callable[..., Engine]]] = {
     "openvino": (openvino.probe, openvino.OpenVinoEngine),
     "onnxruntime": (onnxruntime.probe, onnxruntime.OnnxRuntimeEngine),
 }

@@ -1,0 +1,1 @@
+"""The teacher: VideoFusion (:mod:`quantize.videofusion`), trained on our recordings."""
