@@ -148,7 +148,6 @@ class FilesConfig(Section):
     fps: PositiveFloat | None = None
     """Frames per second; None: as the recording says."""
     allow_gaps: bool = False
-    loop: bool = False
 
 
 class GStreamerConfig(Section):
@@ -242,8 +241,8 @@ class FusionConfig(Section):
 
     model: Annotated[Name, AfterValidator(_model)] = "default"
     """Name of a model that comes with the package, or, if it has a slash, a model folder."""
-    engine: Literal["auto", "openvino", "onnxruntime", "torch", "tensorrt"] = "auto"
-    precision: Literal["auto", "fp32", "int8", "fp16"] = "auto"
+    engine: Literal["auto", "openvino", "onnxruntime"] = "auto"
+    precision: Literal["auto", "int8", "fp32"] = "auto"
     threads: PositiveInt | None = None
     """Threads on a CPU; None: all physical cores."""
     reset_gap_ms: PositiveFloat = 500.0
@@ -307,7 +306,7 @@ class SimulationConfig(Section):
     seed: NonNegativeInt = 0
     condition: Literal["day", "night", "smoke", "glare"] = "day"
     people: Annotated[int, Field(ge=0, le=100)] = 3
-    vehicles: Annotated[int, Field(ge=0, le=100)] = 1
+    vehicles: Annotated[int, Field(ge=0, le=6)] = 1
     visible_size: Size = (640, 480)
     ir_size: Size = (640, 480)
     visible_fps: PositiveFloat = 30.0

@@ -101,7 +101,7 @@ def train(config: TrainConfig) -> dict[str, float]:
     compute: nn.Module = _ClipLoss(task, model)
     if world > 1:
         # The teacher has parameters that nothing applies, as its publication has.
-        compute = (lambda c, **k: c)(
+        compute = nn.parallel.DistributedDataParallel(
             compute, find_unused_parameters=config.network == "teacher"
         )
     curves = _Curves(config.output / "curves.csv", config.log_every) if rank == 0 else None

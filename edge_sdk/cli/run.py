@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -119,7 +119,7 @@ def run(
                 "a rig file and --ir, --visible, --calibration, --size, --fps or --stills exclude "
                 "each other: the rig file says all that"
             )
-        pipeline = _from_rig(rig, fusion, settings)
+        pipeline, settings = _from_rig(rig, fusion, settings)
     else:
         if ir is None or visible is None:
             raise ConfigError(
@@ -197,14 +197,21 @@ class _Renderer:
         return image if self._side_by_side is None else self._side_by_side.compose(fused, image)
 
 
-def _from_rig(rig: Path, fusion: dict[str, object], settings: Settings) -> FusionPipeline:
+def _from_rig(
+    rig: Path, fusion: dict[str, object], settings: Settings
+) -> tuple[FusionPipeline, Settings]:
+    """The rig's pipeline, and the settings with what its ``output`` section adds to them."""
     from edge_sdk.config import FusionConfig, load_rig
     from edge_sdk.pipeline import FusionPipeline
 
     config = load_rig(rig)
+    if settings.output is None and config.output.video is not None:
+        overlay = config.output.overlay if settings.overlay is None else settings.overlay
+        settings = replace(settings, output=config.output.video, overlay=overlay)
     changed = FusionConfig.model_validate(config.fusion.model_dump() | fusion)
     hooks = [] if config.tracking.detector != "none" else settings.make_hooks()
-    return FusionPipeline.open(config.model_copy(update={"fusion": changed}), hooks=hooks)
+    config = config.model_copy(update={"fusion": changed})
+    return FusionPipeline.open(config, hooks=hooks), settings
 
 
 def _from_files(

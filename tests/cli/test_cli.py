@@ -161,7 +161,7 @@ def _bad_model(tmp_path: Path) -> Path:
 
 
 def _calibration_for_another_size(tmp_path: Path) -> Path:
-    camera = "{{name: c, width: {0}, height: {1}, K: {{fx: 500, fy: 500, cx: {2}, cy: {3}}}}}"
+    camera = "{{name: c, model: pinhole, distortion: [0, 0, 0, 0, 0], width: {0}, height: {1}, K: {{fx: 500, fy: 500, cx: {2}, cy: {3}}}}}"
     path = tmp_path / "calibration.yaml"
     path.write_text(
         "edge_sdk_calibration: 1\ndate: 2026-01-31\ncameras:\n"
@@ -261,3 +261,15 @@ def test_interrupted_run_leaves_a_playable_file(tmp_path, kind):
     process.send_signal(kind)
     assert process.wait(timeout=20) == 130
     assert len(_frames(out)) > 0
+
+
+def test_rig_file_says_where_the_video_goes(folders, capsys):
+    (folders / "rig.yaml").write_text(
+        "cameras:\n  ir: {driver: files, path: ir}\n  visible: {driver: files, path: visible}\n"
+        "alignment: {size: [160, 96]}\nfusion: {threads: 1, precision: fp32}\n"
+        "tracking: {detector: warm}\noutput: {video: out.mp4}\n"
+    )
+    assert edge_sdk("run", folders / "rig.yaml", "--engine", "onnxruntime", "--json") == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["engine"] == "onnxruntime fp32 on CPU"
+    assert len(_frames(folders / "out.mp4")) == 5

@@ -9,12 +9,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 import yaml
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
-from edge_sdk.errors import ConfigError, EdgeSdkError, ModelError, SourceError
+from edge_sdk.errors import ConfigError, ModelError, SourceError
 from quantize.config import load_train_config
 from quantize.train import train
 from tests.quantize.recordings import write_recordings
@@ -116,15 +118,15 @@ def test_a_killed_run_resumes_and_ends_like_an_unbroken_one(tmp_path, network, _
 def test_two_processes_learn_what_one_learns(tmp_path, network, _one_thread):
     """Same global batch, same curve: gloo on the CPU."""
     settings = {"steps": 12, "warm_up": 0, "log_every": 1, "validation": None}
+    if network == "student":
+        # These two terms are ratios of sums over the batch, of which a share has its own.
+        settings["objective"] = {"steady": 0.0, "contrast": 0.0}
     _train(_config(tmp_path, "one", network, **settings))
     two = _config(tmp_path, "two", network, **settings)
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
     result = _run(_command(two, *launcher))
     assert result.returncode == 0, result.stderr[-2000:]
-    # Two terms of the student's objective are ratios of sums over the batch: a share has its own.
-    exact = network == "teacher"
-    tolerances = {"loss": 1e-3 if exact else 0.05, "norm": 0.02 if exact else 0.2}
-    for name, tolerance in {**tolerances, "intensity": 2e-3, "gradient": 2e-3}.items():
+    for name, tolerance in {"loss": 5e-4, "norm": 0.02}.items():
         one, both = (_curve(tmp_path / folder, name) for folder in ("one", "two"))
         assert len(one) == 12 and both == pytest.approx(one, rel=tolerance), name
 
@@ -144,14 +146,81 @@ def test_bad_configuration(tmp_path, changes, message):
 
 
 def test_missing_configuration_and_data(tmp_path):
+    """One line for a user, from the command line."""
     result = _run(_command(tmp_path / "nothing.yaml"))
     assert result.returncode == 2 and result.stderr.startswith("error: training configuration")
-    result = _run(_command(_config(tmp_path, "x", data=str(tmp_path / "nowhere"))))
-    assert result.returncode == 2 and "no such folder" in result.stderr
+    with pytest.raises(ConfigError, match="no such folder"):
+        _train(_config(tmp_path, "x", data=str(tmp_path / "nowhere")))
 
 
-def test_checkpoint_of_another_network(tmp_path):
-    assert _run(_command(_config(tmp_path, "run", steps=2))).returncode == 0
-    wider = _config(tmp_path, "run", options={**TINY["options"], "stem": 32}, steps=4)
-    result = _run(_command(wider))
-    assert result.returncode == 2 and "is of another network" in result.stderr
+@both
+def test_checkpoint_of_another_network(tmp_path, network):
+    _train(_config(tmp_path, "run", network, steps=2, validation=None))
+    wider = {"student": {**TINY["student"]["options"], "stem": 32}, "teacher": {"width": 8}}
+    before = (tmp_path / "run" / "checkpoint.pt").read_bytes()
+    with pytest.raises(ConfigError, match=r"checkpoint\.pt is of another network .*size mismatch"):
+        _train(_config(tmp_path, "run", network, options=wider[network], steps=4))
+    assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == before
+    weights = str(tmp_path / "run" / "weights.safetensors")
+    with pytest.raises(ConfigError, match=r"start_from .* is of another network"):
+        _train(_config(tmp_path, "new", network, options=wider[network], start_from=weights))
+
+
+def test_a_run_starts_from_given_weights(tmp_path):
+    _train(_config(tmp_path, "first", "teacher", steps=2, validation=None))
+    weights = tmp_path / "first" / "weights.safetensors"
+    settings = {"learning_rate": 1e-12, "weight_decay": 0.0, "validation": None, "steps": 1}
+    _train(_config(tmp_path, "second", "teacher", start_from=str(weights), **settings))
+    first, second = load_file(weights), load_file(tmp_path / "second" / "weights.safetensors")
+    assert all(torch.allclose(first[name], second[name], atol=1e-7) for name in first)
+
+
+def test_damaged_checkpoint_and_weights(tmp_path):
+    for name in ("checkpoint.pt", "weights.safetensors"):
+        (tmp_path / "run").mkdir(exist_ok=True)
+        (tmp_path / "run" / name).write_bytes(b"neither of them")
+    with pytest.raises(ModelError, match=r"checkpoint\.pt cannot be read .* remove it"):
+        _train(_config(tmp_path, "run", "teacher"))
+    start_from = str(tmp_path / "run" / "weights.safetensors")
+    with pytest.raises(ModelError, match=r"weights\.safetensors"):
+        _train(_config(tmp_path, "new", "teacher", start_from=start_from))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"options": {"depth": 3}}, "options of the teacher: depth: "),
+        ({"options": {"width": 5}}, "width must be a positive even number"),
+        ({"objective": {"beauty": 1.0}}, "objective of the teacher: 'beauty' is none of colour, "),
+        ({"objective": {"colour": -1.0}}, "loss weight colour must be finite and not negative"),
+        ({"sampler": {"rain": 0.1}}, "sampler: 'rain' is none of clean, "),
+    ],
+)
+def test_impossible_settings_of_the_teacher(tmp_path, changes, message):
+    with pytest.raises(ConfigError, match=message):
+        _train(_config(tmp_path, "run", "teacher", **changes))
+    assert not (tmp_path / "run").exists()
+
+
+@both
+def test_data_that_cannot_be_trained_on(tmp_path, network):
+    lone = tmp_path / "lone"
+    (lone / "ir_only").mkdir(parents=True)
+    (lone / "ir_only" / "a.mp4").touch()
+    with pytest.raises(ConfigError, match="lone: no infrared-visible pairs"):
+        _train(_config(tmp_path, "run", network, data=str(lone)))
+    with pytest.raises(ConfigError, match=r"found no scene in frames/"):
+        _train(_config(tmp_path, "run", network, validation=str(_stills(tmp_path / "stills"))))
+    unequal = write_recordings(tmp_path / "unequal")
+    picture = unequal / "pairs/stills/visible/x.png"
+    cv2.imwrite(str(picture), np.zeros((80, 90), np.uint8))
+    with pytest.raises(
+        SourceError, match="stills/x: infrared of 100x80 and visible of 90x80 pixels"
+    ):
+        _train(_config(tmp_path, "run", network, data=str(unequal)))
+    assert not (tmp_path / "run").exists()
+
+
+def _stills(root: Path) -> Path:
+    write_recordings(root, (), still="z")
+    return root

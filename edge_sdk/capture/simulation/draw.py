@@ -17,8 +17,8 @@ __all__ = ["Cutout", "Fabric", "add_halo", "paste", "rasterise", "shade_ground",
 
 _SHIFT = 4
 _SCRATCH = Scratch()
-_MAX_CELLS = 250_000
-"""A cutout is drawn at three times its size, or at twice if that would exceed so many cells."""
+_FINE_PX = 10_000
+"""A cutout is drawn at four times its size, or at twice if it has more pixels than this."""
 
 
 class Fabric:
@@ -90,7 +90,7 @@ def rasterise(
     if box is None:
         return None
     left, top, width, height = box
-    scale = 3 if width * height * 9 <= _MAX_CELLS else 2
+    scale = 4 if width * height <= _FINE_PX else 2
     fine = ((pixels - (left, top) + 0.5) * scale - 0.5) * (1 << _SHIFT)
     corners = np.rint(fine).astype(np.int32)
     ends = mesh.starts.tolist()
@@ -98,12 +98,16 @@ def rasterise(
 
     channels = colours.shape[1]
     full, kind = (255.0, np.uint8) if channels == 3 else (65535.0, np.uint16)
-    canvas = _SCRATCH.take("canvas", (height * scale, width * scale, channels + 1), kind)
+    # Four channels, used or not, and halving: these are the cases that OpenCV has fast code for.
+    canvas = _SCRATCH.take("canvas", (height * scale, width * scale, 4), kind)
     canvas.fill(0)
     for first, last, value in zip(ends[:-1], ends[1:], values, strict=True):
         value.append(full)
         cv2.fillConvexPoly(canvas, corners[first:last], value, cv2.LINE_8, _SHIFT)
-    small = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
+    small = canvas
+    while scale > 1:
+        scale //= 2
+        small = cv2.resize(small, (width * scale, height * scale), interpolation=cv2.INTER_AREA)
     soft_m = mesh.soft_m if channels == 3 else mesh.heat_soft_m
     size = 2 * round(soft_m * view.matrix[0, 0] / float(depth.mean()) / 2.0) + 1
     if size >= 3:
@@ -128,20 +132,17 @@ def paste(picture: NDArray[Any], depth: NDArray[np.float32], cutout: Cutout, at_
         cutout: what to blend in.
         at_m: its depth in metres.
     """
-    seen = cv2.compare(depth[cutout.window], at_m, cv2.CMP_GT)
+    seen = depth[cutout.window] > at_m
     there = picture[cutout.window]
     colour, alpha = cutout.colour, cutout.alpha
-    hidden = cv2.countNonZero(seen) < seen.size
+    if not seen.all():
+        alpha = alpha * seen
+        colour = colour * (seen[..., None] if colour.ndim == 3 else seen)
     if there.ndim == 3:
-        if hidden:
-            alpha = cv2.bitwise_and(alpha, seen)
-            colour = cv2.bitwise_and(colour, cv2.merge([seen, seen, seen]))
         keep = cv2.bitwise_not(alpha)
         cv2.multiply(there, cv2.merge([keep, keep, keep]), there, scale=1.0 / 255.0)
         cv2.add(there, colour, there)
     else:
-        if hidden:
-            alpha, colour = alpha * (seen > 0), colour * (seen > 0)
         there *= 1.0 - alpha
         there += colour
 

@@ -49,9 +49,9 @@ _TRUNK = (
 )
 """Slices of the trunk: height, half width and half depth, metres."""
 _SKIRT = ((0.72, 0.180, 0.150), (0.58, 0.190, 0.165))
-_CIRCLE = tuple(
-    (math.cos(step * math.pi / 8.0), math.sin(step * math.pi / 8.0)) for step in range(16)
-)
+_TURN = np.arange(16) * math.pi / 8.0
+_CIRCLE = np.stack([np.cos(_TURN), np.sin(_TURN)], axis=1)
+_A_BAR, _A_BOARD, _AN_OVAL = range(3)
 _BAGS = ((40, 44, 48), (120, 60, 40), (36, 76, 92), (70, 84, 52))
 
 
@@ -153,10 +153,11 @@ class _Figure:
         # The lower foot carries the body: this gives the bob of a walk.
         self.lift = 0.045 - min(min(leg[2][1] - 0.04, leg[3][1]) for leg in legs)
         self.legs = [[(f, up + self.lift) for f, up in leg] for leg in legs]
-        # Bars between two joints, and upright boards: a joint and a shape in the picture's plane.
+        # Bars between two joints; boards and ovals: a joint and a shape in the picture's plane.
         self.bars: list[tuple[Joint, Joint, float, float]] = []
         self.boards: list[list[tuple[float, float, float, float, float]]] = []
-        self.order: list[tuple[bool, int]] = []
+        self.ovals: list[tuple[float, ...]] = []
+        self.order: list[tuple[int, int]] = []
         self.hues: list[int] = []
         self.shades: list[float] = []
         self.celsius: list[float] = []
@@ -213,11 +214,18 @@ class _Figure:
         corners = np.array([corner for board in self.boards for corner in board])
         flat = self._scene(corners[:, :3])
         flat[:, :2] += self.size * corners[:, 3:]
-        ends = np.cumsum([0] + [len(board) for board in self.boards])
+        ends = np.cumsum([0] + [len(board) for board in self.boards]).tolist()
+        discs = np.array(self.ovals)
+        middles = self._scene(discs[:, :3])
+        middles[:, :2] += self.size * discs[:, 3:5]
+        rounds = np.repeat(middles[:, None, :], len(_CIRCLE), axis=1)
+        rounds[:, :, :2] += self.size * discs[:, None, 5:] * _CIRCLE
         polygons: list[Floats] = []
-        for is_bar, number in self.order:
-            if is_bar:
+        for kind, number in self.order:
+            if kind == _A_BAR:
                 polygons += [outer[number], inner[number]]
+            elif kind == _AN_OVAL:
+                polygons.append(rounds[number])
             else:
                 polygons.append(flat[ends[number] : ends[number + 1]])
         return polygons
@@ -243,7 +251,7 @@ class _Figure:
     def _bar(
         self, a: Joint, b: Joint, ra: float, rb: float, hue: int, celsius: float, shade: float
     ) -> None:
-        self.order.append((True, len(self.bars)))
+        self.order.append((_A_BAR, len(self.bars)))
         self.bars.append((a, b, ra, rb))
         self.casting.append(len(self.hues))
         self.hues += [hue, hue]
@@ -258,8 +266,11 @@ class _Figure:
         celsius: float,
         casts: bool = False,
     ) -> None:
-        self.order.append((False, len(self.boards)))
+        self.order.append((_A_BOARD, len(self.boards)))
         self.boards.append(corners)
+        self._paint(hue, shade, celsius, casts)
+
+    def _paint(self, hue: int, shade: float, celsius: float, casts: bool) -> None:
         if casts:
             self.casting.append(len(self.hues))
         self.hues.append(hue)
@@ -276,10 +287,9 @@ class _Figure:
         celsius: float,
         casts: bool = False,
     ) -> None:
-        f, up, left = joint
-        dx, dup = shift
-        corners = [(f, up, left, dx + half[0] * c, dup + half[1] * s) for c, s in _CIRCLE]
-        self._board(corners, hue, shade, celsius, casts)
+        self.order.append((_AN_OVAL, len(self.ovals)))
+        self.ovals.append((*joint, *shift, *half))
+        self._paint(hue, shade, celsius, casts)
 
     def _leg(self, phase: float) -> list[tuple[float, float]]:
         """Hip, knee, ankle and toe (forward, up): hip angle and knee flexion of a walk."""

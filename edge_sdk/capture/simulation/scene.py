@@ -147,7 +147,6 @@ class Scene:
 
     def _meshes(self, time_s: float, model: CameraModel) -> list[Mesh]:
         """Everybody who, or whose shadow, may be in the picture, the farthest first."""
-        view = model.view
         cast_x, cast_z = self._place.light.cast
         reach = self._reach_ir if model is self.ir_model else self._reach_visible
         meshes = []

@@ -1,0 +1,46 @@
+"""Memory stays bounded however long a pipeline runs."""
+
+from __future__ import annotations
+
+import gc
+
+import psutil
+import pytest
+
+from edge_sdk import FusionPipeline
+from edge_sdk.config import FusionConfig
+from edge_sdk.tracking import TrackingHook, WarmObjectDetector
+
+MIB = 2**20
+
+
+def _growth_mib(frames: int, settled: int, size: tuple[int, int]) -> float:
+    """Resident memory at the end against what it was after ``settled`` frames, at most."""
+    process = psutil.Process()
+    pipeline = FusionPipeline.simulated(
+        "smoke",
+        duration_frames=frames,
+        visible_size=size,
+        ir_size=size,
+        fusion=FusionConfig(threads=1),
+        hooks=[TrackingHook(WarmObjectDetector())],
+    )
+    start = highest = 0
+    with pipeline:
+        for fused in pipeline:
+            if fused.index == settled:
+                gc.collect()
+                start = highest = process.memory_info().rss
+            elif fused.index > settled and fused.index % 50 == 0:
+                highest = max(highest, process.memory_info().rss)
+        assert pipeline.stats().fused >= frames - 1
+    return (highest - start) / MIB
+
+
+def test_memory_is_flat_over_2000_small_frames():
+    assert _growth_mib(2000, 500, (128, 96)) < 8
+
+
+@pytest.mark.slow
+def test_memory_is_flat_over_10000_frames():
+    assert _growth_mib(10_000, 500, (640, 480)) < 25
