@@ -251,6 +251,10 @@ class FusionPipeline:
             self._stats.frames_in["visible"] = pairing.received_visible
         return self._stats.snapshot()
 
+    def reset_stats(self) -> None:
+        """Start the latencies anew, for instance after a warm-up; counters go on."""
+        self._stats.reset_latency()
+
     def close(self) -> None:
         """Stop the threads and release the cameras. May be called twice."""
         if self._live is not None:

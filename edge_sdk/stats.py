@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,9 +22,17 @@ class LatencyStats:
     """Time that a stage took, over its last 2,048 runs; milliseconds."""
 
     p50_ms: float
+    p90_ms: float
     p99_ms: float
     mean_ms: float
     count: int
+
+    @classmethod
+    def of(cls, seconds: Sequence[float], count: int | None = None) -> LatencyStats:
+        """Of durations in seconds; ``count`` if more were run than are kept."""
+        p50, p90, p99 = (float(p) * 1e3 for p in np.percentile(seconds, [50, 90, 99]))
+        total = len(seconds) if count is None else count
+        return cls(p50, p90, p99, float(np.mean(seconds)) * 1e3, total)
 
 
 @dataclass(frozen=True)
@@ -105,6 +113,11 @@ class StatsRecorder:
             self._stages.setdefault(name, deque(maxlen=RECENT)).append(seconds)
             self._runs[name] += 1
 
+    def reset_latency(self) -> None:
+        with self._lock:
+            self._stages.clear()
+            self._runs.clear()
+
     def pair(self, skew_ns: int | None) -> None:
         """A pair was formed; ``skew_ns`` is None for a single frame."""
         with self._lock:
@@ -123,11 +136,10 @@ class StatsRecorder:
 
     def snapshot(self) -> PipelineStats:
         with self._lock:
-            latency = {}
-            for name, values in self._stages.items():
-                p50, p99 = np.percentile(values, [50, 99]) * 1e3
-                mean = float(np.mean(values)) * 1e3
-                latency[name] = LatencyStats(float(p50), float(p99), mean, self._runs[name])
+            latency = {
+                name: LatencyStats.of(values, self._runs[name])
+                for name, values in self._stages.items()
+            }
             seconds = self._last - self._first if self._first is not None else 0.0
             return PipelineStats(
                 frames_in=dict(self.frames_in),

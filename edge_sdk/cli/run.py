@@ -232,14 +232,15 @@ def _from_files(
         visible,
         fps=fps,
         allow_gaps=allow_gaps,
-        size=None if size is None else _parse_size(size),
+        size=None if size is None else parse_size(size),
         hooks=settings.make_hooks(),
         alignment=AlignmentConfig(calibration=calibration),
         fusion=FusionConfig.model_validate(fusion),
     )
 
 
-def _parse_size(text: str) -> tuple[int, int]:
+def parse_size(text: str) -> tuple[int, int]:
+    """(width, height) of ``"640x480"``."""
     parts = text.lower().split("x")
     if len(parts) != 2 or not all(part.isdigit() and int(part) >= 16 for part in parts):
         raise ConfigError(f"--size {text}: must be WIDTHxHEIGHT in pixels, as 640x480")

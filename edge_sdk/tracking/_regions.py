@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+
+from edge_sdk.frames import Image
 
 __all__ = ["HeatMap", "Region", "cut_side_by_side", "join_parts", "stable_regions"]
 
 LEVEL_RATIO = 1.6
 """Each threshold of the tree is this many times the one below it ..."""
-LEVEL_STEP = 0.15
+LEVEL_STEP = 0.12
 """... but no more than this share of the hottest pixel above it."""
 MIN_AREA = 6
 MIN_ROWS = 3
@@ -40,7 +41,8 @@ class Region:
         area: pixels in the region.
         heat: sum of the heat map over the region, in grey levels.
         value: 0 to 1, how much it looks like a warm body; set by :func:`stable_regions`.
-        label: its number in ``labels``, the (H, W) uint16 label image of its threshold.
+        threshold: its pixels are at least this warm, those of its children at least ``above``.
+        label: its number in ``labels``, a uint16 label image whose corner is at ``origin``.
     """
 
     x0: int
@@ -53,7 +55,8 @@ class Region:
     threshold: float = 0.0
     above: float = 0.0
     label: int = 0
-    labels: NDArray[np.uint16] | None = None
+    labels: Image | None = None
+    origin: tuple[int, int] = (0, 0)
     children: list[Region] = field(default_factory=list)
 
     @property
@@ -64,10 +67,11 @@ class Region:
     def height(self) -> int:
         return self.y1 - self.y0
 
-    def mask(self) -> NDArray[np.uint8]:
+    def mask(self) -> Image:
         """(height, width) of 0 and 1."""
         assert self.labels is not None
-        crop = self.labels[self.y0 : self.y1, self.x0 : self.x1]
+        left, top = self.origin
+        crop = self.labels[self.y0 - top : self.y1 - top, self.x0 - left : self.x1 - left]
         return (crop == self.label).view(np.uint8)
 
 
@@ -80,7 +84,7 @@ class HeatMap:
         contrast_c0: grey levels of contrast that count as half certain.
     """
 
-    def __init__(self, heat: NDArray[np.uint8], raw: NDArray[np.uint8], contrast_c0: float) -> None:
+    def __init__(self, heat: Image, raw: Image, contrast_c0: float) -> None:
         self.heat = heat
         self.height, self.width = heat.shape
         self._sums = cv2.integral(heat)
@@ -88,7 +92,7 @@ class HeatMap:
         self._c0 = contrast_c0
 
     @staticmethod
-    def _box(sums: NDArray[np.int32], x0: int, y0: int, x1: int, y1: int) -> int:
+    def _box(sums: Image, x0: int, y0: int, x1: int, y1: int) -> int:
         return int(sums[y1, x1]) - int(sums[y0, x1]) - int(sums[y1, x0]) + int(sums[y0, x0])
 
     def contrast(self, region: Region) -> float:
@@ -105,55 +109,49 @@ class HeatMap:
         return contrast / (contrast + self._c0) if contrast > 0.0 else 0.0
 
     def solidity(self, region: Region) -> float:
-        """Share of the heat in the box that is not thin horizontal lines (blinds, rails): 0 to 1."""
+        """Share of the heat in the box that is no thin horizontal lines (blinds): 0 to 1."""
         corners = region.x0, region.y0, region.x1, region.y1
         return self._box(self._sums, *corners) / max(self._box(self._raw_sums, *corners), 1)
 
 
-def _next(threshold: float, step: float) -> float:
-    return min(threshold * LEVEL_RATIO, threshold + step)
-
-
-def _threshold_tree(heat: NDArray[np.uint8], lowest: float) -> list[Region]:
+def _threshold_tree(heat: Image, lowest: float) -> list[Region]:
     """Regions at the lowest threshold, with those of each higher one as their children."""
     roots: list[Region] = []
-    hottest = float(cv2.minMaxLoc(heat)[1])
-    step = LEVEL_STEP * hottest
+    step = LEVEL_STEP * float(cv2.minMaxLoc(heat)[1])
     below: dict[int, Region] = {}
-    below_labels: NDArray[np.uint16] | None = None
-    threshold = lowest
-    while threshold < hottest:
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(
-            cv2.compare(heat, threshold, cv2.CMP_GE), connectivity=8, ltype=cv2.CV_16U
+    below_labels: Image = np.zeros((0, 0), np.uint16)
+    below_x, below_y = 0, 0
+    threshold, left, top = lowest, 0, 0
+    while True:
+        # "Greater than" in OpenCV; the heat is whole numbers.
+        mask = cv2.threshold(heat, np.ceil(threshold) - 1, 255, cv2.THRESH_BINARY)[1]
+        x, y, w, h = cv2.boundingRect(mask)
+        if w == 0:
+            return roots
+        # What is hotter lies inside this box: the next passes need not look elsewhere.
+        heat, left, top = heat[y : y + h, x : x + w], left + x, top + y
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(
+            mask[y : y + h, x : x + w], connectivity=8, ltype=cv2.CV_16U
         )
-        above = _next(threshold, step)
         big = (stats[:, cv2.CC_STAT_AREA] >= MIN_AREA) & (stats[:, cv2.CC_STAT_HEIGHT] >= MIN_ROWS)
         big[0] = False  # label 0 is what is colder than the threshold
+        above = min(threshold * LEVEL_RATIO, threshold + step)
         here: dict[int, Region] = {}
         for label in np.flatnonzero(big).tolist():
             x, y, w, h, area = stats[label].tolist()
-            region = Region(
-                x,
-                y,
-                x + w,
-                y + h,
-                area,
-                threshold=threshold,
-                above=above,
-                label=label,
-                labels=labels,
-            )
+            region = Region(x + left, y + top, x + w + left, y + h + top, area)
+            region.threshold, region.above = threshold, above
+            region.label, region.labels, region.origin = label, labels, (left, top)
             here[label] = region
-            if below_labels is None:
+            if not below_labels.size:
                 roots.append(region)
-            else:
-                first = x + int((labels[y, x : x + w] == label).argmax())
-                parent = below.get(int(below_labels[y, first]))
-                if parent is not None:
-                    parent.children.append(region)
-        below, below_labels = here, labels
+                continue
+            first = x + int((labels[y, x : x + w] == label).argmax())
+            parent = below.get(int(below_labels[y + top - below_y, first + left - below_x]))
+            if parent is not None:
+                parent.children.append(region)
+        below, below_labels, below_x, below_y = here, labels, left, top
         threshold = above
-    return roots
 
 
 def _melted(region: Region) -> float:
@@ -180,20 +178,19 @@ def stable_regions(
 
     def best(region: Region) -> list[Region]:
         inside = [part for child in region.children for part in best(child)]
-        stability = ramp(_melted(region), 0.38, 0.9)
+        stability = ramp(_melted(region), 0.25, 0.75)
         form = shape(region.width, region.height, region.area)
         if form > 0.0:
-            region.value = form * heat_map.certainty(region) * (0.2 + 0.8 * stability)
+            region.value = form * heat_map.certainty(region) * (0.3 + 0.7 * stability)
         if not inside:
             return [region]
         # A small part (a face, a leg) must be much better than the whole to replace it.
-        part_value = max(p.value - 0.5 * (1.0 - p.height / region.height) for p in inside)
-        if len(inside) > 1 and part_value <= region.value + 0.15:
-            tall = [p for p in inside if p.value > 0.45 and p.height > 0.55 * region.height]
-            if tall and min(p.x1 for p in tall) <= max(p.x0 for p in tall) + 1:
-                part_value += 0.1  # two whole bodies beside each other
-        whole_is_hopeless = region.value < 0.1 and any(p.value > region.value for p in inside)
-        return inside if whole_is_hopeless or part_value > region.value + 0.15 else [region]
+        part_value = max(p.value - 0.25 * (1.0 - p.height / region.height) for p in inside)
+        tall = [p for p in inside if p.value > 0.5 and p.height > 0.7 * region.height]
+        if len(tall) > 1 and min(p.x1 for p in tall) <= max(p.x0 for p in tall) + 1:
+            part_value += 0.15  # two whole bodies beside each other
+        whole_is_hopeless = region.value < 0.5 * max(p.value for p in inside)
+        return inside if whole_is_hopeless or part_value > region.value + 0.1 else [region]
 
     return [region for root in _threshold_tree(heat_map.heat, lowest) for region in best(root)]
 
@@ -202,16 +199,16 @@ def cut_side_by_side(
     region: Region,
     shape: Callable[[int, int, int], float],
     min_height: float,
-    mask: NDArray[np.uint8] | None = None,
+    mask: Image | None = None,
     depth: int = 0,
 ) -> list[Region]:
     """Cuts a region with two heads between them, where both sides have the shape of a body.
 
     The outline seen from above has a peak for each head. A cut needs a valley between two peaks
-    that is lower than both by 5 % of the smaller body, and at most eight bodies come out.
+    that is lower than both by 8 % of the smaller body, and at most eight bodies come out.
     """
     h, w = region.height, region.width
-    if depth == 3 or w < 6 or h < min_height or w < 0.35 * h:
+    if depth == 3 or w < 6 or h < min_height or w < 0.3 * h:
         return [region]
     if mask is None:
         mask = region.mask()
@@ -231,7 +228,7 @@ def cut_side_by_side(
     area_l = np.cumsum(count)[:-1]
     smaller = np.minimum(height_l, height_r)
     possible = (
-        (valley >= np.maximum(0.05 * smaller, 2))
+        (valley >= np.maximum(0.08 * smaller, 2))
         & (np.minimum(area_l, region.area - area_l) > 0.2 * region.area)
         & (smaller >= min_height)
     )
@@ -243,7 +240,7 @@ def cut_side_by_side(
             shape(w - left, int(height_r[i]), region.area - al),
         )
         score = form + float(valley[i]) / h
-        if form > 0.5 and score > best_score:
+        if form > 0.45 and score > best_score:
             best_score, best_column = score, left
     if best_column == 0:
         return [region]
@@ -267,8 +264,9 @@ def _aspect(width: int, height: int) -> float:
 def _join(one: Region, other: Region) -> tuple[float, Region] | None:
     """One body of two parts, an upper and a lower one, and how good that is; None if it is not.
 
-    A cold jacket between a warm head and warm legs leaves a gap of up to the height of the legs.
-    The longer the lower part, the more of the body it is already, and the smaller the gap.
+    A cold jacket between a warm head and warm legs leaves a gap of up to the height of the legs;
+    other parts are closer. The longer the lower part, the more of the body it is already, and the
+    smaller the gap.
     """
     upper, lower = (one, other) if one.y0 <= other.y0 else (other, one)
     wu, wl, hu, hl = upper.width, lower.width, upper.height, lower.height
@@ -277,12 +275,13 @@ def _join(one: Region, other: Region) -> tuple[float, Region] | None:
     if not lower.x0 <= 0.5 * (upper.x0 + upper.x1) <= lower.x1:
         return None
     gap = lower.y0 - upper.y1
-    if gap > hl * max(0.07, 1.05 * ramp(hl / wl, 2.7, 2.2)):
+    head_like = hu < 0.5 * hl and wu < 0.75 * wl
+    if gap > hl * max(0.1, (1.0 if head_like else 0.25) * ramp(hl / wl, 2.65, 2.3)):
         return None
     x0, x1 = min(upper.x0, lower.x0), max(upper.x1, lower.x1)
     y0, y1 = upper.y0, max(upper.y1, lower.y1)
     w, h, area = x1 - x0, y1 - y0, upper.area + lower.area
-    if w > 1.5 * max(wu, wl) or not 1.2 * w <= h <= 5.2 * w or hu > 0.58 * h:
+    if w > 1.7 * max(wu, wl) or not 1.2 * w <= h <= 5.5 * w or hu > 0.6 * h:
         return None
     warmth_u, warmth_l = upper.heat / upper.area, lower.heat / lower.area
     if max(warmth_u, warmth_l) > 8.0 * min(warmth_u, warmth_l):
@@ -290,9 +289,9 @@ def _join(one: Region, other: Region) -> tuple[float, Region] | None:
     form = _aspect(w, h)
     gain = form - _aspect(wl, hl)
     fill = area / (w * h)
-    if gain < -0.3 or fill < 0.05:
+    if gain < -0.1 or fill < 0.05:
         return None
-    body = Region(x0, y0, x1, y1, area, upper.heat + lower.heat, form * ramp(fill, 0.0, 0.18))
+    body = Region(x0, y0, x1, y1, area, upper.heat + lower.heat, form * ramp(fill, 0.0, 0.25))
     return gain - max(gap, 0) / h, body
 
 

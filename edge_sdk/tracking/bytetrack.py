@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,11 +28,11 @@ class _Memory:
 
     seen_ns: int
     score: float
-    votes: Counter[str] = field(default_factory=Counter)
+    votes: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     @property
     def label(self) -> str:
-        return self.votes.most_common(1)[0][0]
+        return max(self.votes, key=self.votes.__getitem__)
 
 
 class TrackingHook:
@@ -53,8 +53,8 @@ class TrackingHook:
       lets the tracks coast until ``max_lost_s``.
 
     The box of a track is that of the detection. For ``coast_s`` after its last detection a track
-    is still reported, at the predicted place and with a falling score. Its label is the one that its
-    detections bore most, weighted by score.
+    is still reported, at the predicted place and with a falling score. Its label is the one that
+    its detections bore most, weighted by score.
 
     Ids count from 1 in each instance. When time goes backwards, or by more than ``max_lost_s``
     without any frame, all tracks are forgotten and ids count on, so that no id ever names two
@@ -195,8 +195,7 @@ class TrackingHook:
             score = float(found.confidence[row])
             memory = self._memory.setdefault(track_id, _Memory(now_ns, score))
             memory.seen_ns, memory.score = now_ns, score
-            # A detection of score 0 still has a vote.
-            memory.votes[str(found.data[CLASS_NAME][row])] += score + 1e-6
+            memory.votes[str(found.data[CLASS_NAME][row])] += score
             box = tuple(float(value) for value in found.xyxy[row])
             tracks.append(Track(track_id, box, memory.label, score))  # type: ignore[arg-type]
             self._highest_id = max(self._highest_id, track_id)

@@ -124,6 +124,7 @@ class TrackOverlay:
                 text_color=rim,
                 text_scale=_text_scale(height),
                 text_padding=max(2, height // 160),
+                smart_position=True,
             )
             made.append((label, True))
         return made

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from edge_sdk.errors import ConfigError
-from edge_sdk.frames import FusedFrame
+from edge_sdk.frames import FusedFrame, Image
 from edge_sdk.tracking._regions import (
     HeatMap,
     Region,
@@ -24,10 +23,12 @@ WORK_PX = 320
 """Longer side of the image that is looked at; a larger one is averaged down first."""
 STRIPE_SIGMA = 0.8
 """Grey levels; column stripes stronger than this are taken out before anything else."""
-NOISE_SIGMAS = 2.9
+NOISE_SIGMAS = 3.0
 HOTTEST_QUANTILE = 0.998
 LOWEST_SHARE = 0.13
 """Of the hottest, the least that can still belong to a body."""
+MIN_SOLIDITY = 0.7
+"""Parts with more thin lines than this, such as blinds, are joined to no body."""
 FULL_SCORE = 0.8
 """The raw score of a body with much contrast, which is reported as 1."""
 
@@ -100,8 +101,8 @@ class WarmObjectDetector:
         image, raw, heat, noise = _heat(ir)
         height, width = image.shape
         hottest = _quantile(heat, HOTTEST_QUANTILE)
-        lowest = max(0.25 * self.min_contrast, NOISE_SIGMAS * noise, LOWEST_SHARE * hottest)
-        heat_map = HeatMap(heat, raw, max(self.min_contrast, 0.27 * hottest))
+        lowest = max(0.2 * self.min_contrast, NOISE_SIGMAS * noise, LOWEST_SHARE * hottest)
+        heat_map = HeatMap(heat, raw, max(self.min_contrast, 0.3 * hottest))
         min_height = self.min_height_share * height
 
         def shape(w: int, h: int, area: int) -> float:
@@ -113,9 +114,9 @@ class WarmObjectDetector:
             if heat_map.contrast(region) > 0.5 * self.min_contrast
             for piece in cut_side_by_side(region, shape, min_height)
         ]
-        solid = [part for part in parts if heat_map.solidity(part) >= 0.6]
+        solid = [part for part in parts if heat_map.solidity(part) >= MIN_SOLIDITY]
         alone, joined = join_parts(solid)
-        alone += [part for part in parts if heat_map.solidity(part) < 0.6]
+        alone += [part for part in parts if heat_map.solidity(part) < MIN_SOLIDITY]
         scored = [(shape(r.width, r.height, r.area), r) for r in alone]
         scored += [
             (r.value * _body_size(r.height / height, self.min_height_share), r) for r in joined
@@ -126,7 +127,7 @@ class WarmObjectDetector:
         for form, region in scored:
             if form <= 0.0 or region.height < min_height:
                 continue
-            score = form * heat_map.certainty(region) * heat_map.solidity(region) ** 0.5
+            score = form * heat_map.certainty(region) * heat_map.solidity(region)
             found.append((min(1.0, score / FULL_SCORE), region))
         found.sort(key=lambda item: -item[0])
         kept = _without_nested([item for item in found if item[0] >= self.min_score])
@@ -142,17 +143,17 @@ class WarmObjectDetector:
 def _body_shape(width: int, height: int, area: int) -> float:
     """0 to 1: tall as a person rather than flat, and filling its box rather than a rim."""
     aspect = height / width
-    upright = min(ramp(aspect, 0.31, 1.95), ramp(aspect, 7.6, 4.5))
-    return upright * ramp(area / (width * height), 0.05, 0.46)
+    upright = min(ramp(aspect, 0.25, 2.2), ramp(aspect, 9.0, 4.2))
+    return upright * ramp(area / (width * height), 0.05, 0.45)
 
 
 def _body_size(height_share: float, min_share: float) -> float:
-    return min(ramp(height_share, 0.8 * min_share, 1.4 * min_share), ramp(height_share, 1.4, 0.93))
+    return min(ramp(height_share, 0.8 * min_share, 1.4 * min_share), ramp(height_share, 1.35, 0.8))
 
 
 def _heat(
-    ir: NDArray[np.uint8],
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8], float]:
+    ir: Image,
+) -> tuple[Image, Image, Image, float]:
     """The small image, its heat with and without thin lines, and the noise's sigma in it."""
     scale = min(1.0, WORK_PX / max(ir.shape))
     image = ir
@@ -166,17 +167,18 @@ def _heat(
     return image, raw, heat, _noise(image)
 
 
-def _without_stripes(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _without_stripes(image: Image) -> Image:
     """Fixed column stripes, as uncooled sensors have them, removed if there are any."""
-    columns = cv2.reduce(image, 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F)
-    if float((columns - cv2.blur(columns, (9, 1))).std()) < STRIPE_SIGMA:
+    rows = image[:: max(1, image.shape[0] // 32)].astype(np.float32)
+    detail = rows - cv2.blur(rows, (9, 1))
+    stripes = np.sort(detail, axis=0)[len(detail) // 2]
+    if float(stripes.std()) < STRIPE_SIGMA:
         return image
-    rows = image[::4].astype(np.float32)
-    stripes = np.median(rows - cv2.blur(rows, (9, 1)), axis=0)
-    return np.clip(image - stripes + 0.5, 0, 255).astype(np.uint8)
+    offsets = np.broadcast_to(np.round(stripes).astype(np.int16), image.shape)
+    return np.asarray(cv2.subtract(image.astype(np.int16), offsets, dtype=cv2.CV_8U))
 
 
-def _background(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _background(image: Image) -> Image:
     """Median over a square of half the image's shorter side: no body fills half of that."""
     height, width = image.shape
     cells = cv2.resize(image, (width // 8, height // 8), interpolation=cv2.INTER_AREA)
@@ -187,13 +189,13 @@ def _background(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(median, (width, height), interpolation=cv2.INTER_LINEAR))
 
 
-def _noise(image: NDArray[np.uint8]) -> float:
+def _noise(image: Image) -> float:
     """Sigma of the noise from the median absolute difference of pixels two columns apart."""
-    difference = cv2.absdiff(image[::2, 2:], image[::2, :-2])
+    difference = cv2.absdiff(image[::4, 2:], image[::4, :-2])
     return 1.4826 * _quantile(difference, 0.5) / 2.0**0.5
 
 
-def _quantile(image: NDArray[np.uint8], share: float) -> int:
+def _quantile(image: Image, share: float) -> int:
     counts = cv2.calcHist([image], [0], None, [256], [0, 256]).ravel().cumsum()
     return int(np.searchsorted(counts, share * counts[-1]))
 

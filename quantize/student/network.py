@@ -19,7 +19,6 @@ Parts, in the order of the data:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -31,6 +30,7 @@ from quantize.student.space import (
     depth_to_space,
     gaussian_filter,
     space_to_depth,
+    wiener_filter,
 )
 from quantize.student.stripes import BAND_ROWS, StripeEstimator
 
@@ -54,7 +54,7 @@ class StudentConfig:
         middle: channels at 1/8.
         low: channels at 1/16.
         hidden: channels of the recurrent state at 1/8.
-        visible_bands: learnt high-pass bands of the visible luma.
+        visible_bands: learnt sharpening bands of the visible luma.
         ir_bands: learnt bands of the infrared.
     """
 
@@ -103,7 +103,7 @@ class Student(nn.Module):
         self.config = config = config or StudentConfig()
         c = config
         self.stripes = StripeEstimator()
-        self.visible_bank = FilterBank(_high_pass_bands(c.visible_bands))
+        self.visible_bank = FilterBank(_sharpening_bands(c.visible_bands))
         self.ir_bank = FilterBank(_infrared_bands(c.ir_bands))
         self.stem = _conv(48, c.stem)
         self.down1 = _conv(c.stem, c.middle, stride=2)
@@ -208,11 +208,14 @@ def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(conv, nn.ReLU(inplace=True))
 
 
-def _high_pass_bands(count: int) -> Tensor:
-    """(count, 1, 9, 9): differences of Gaussians, finest first."""
-    sigmas = [0.0] + [0.7 * 1.7**k for k in range(count)]
-    pairs = pairwise(sigmas)
-    return torch.stack([(gaussian_filter(a) - gaussian_filter(b))[None] for a, b in pairs])
+def _sharpening_bands(count: int) -> Tensor:
+    """(count, 1, 9, 9): what undoes a blur, less the picture itself, for ``count`` lens blurs.
+
+    A gain of one on a band undoes its blur, so that the trunk only has to tell how soft its input
+    is. (Differences of Gaussians need gains of ten for that, which were never learnt.)
+    """
+    sigmas = torch.linspace(1.0, 1.9, count).tolist()
+    return torch.stack([(wiener_filter(s) - gaussian_filter(0.0))[None] for s in sigmas])
 
 
 def _infrared_bands(count: int) -> Tensor:

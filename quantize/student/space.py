@@ -12,7 +12,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["BLOCK", "FilterBank", "depth_to_space", "space_to_depth"]
+__all__ = [
+    "BLOCK",
+    "FilterBank",
+    "depth_to_space",
+    "gaussian_filter",
+    "space_to_depth",
+    "wiener_filter",
+]
 
 BLOCK = 4
 RADIUS = 4  # the widest filter whose support stays within the 3 x 3 neighbouring blocks
@@ -94,3 +101,24 @@ def gaussian_filter(sigma_px: float) -> Tensor:
     line = torch.exp(-(torch.arange(-RADIUS, RADIUS + 1).float() ** 2) / (2 * sigma_px**2))
     kernel = line[:, None] * line[None, :]
     return kernel / kernel.sum()
+
+
+def wiener_filter(sigma_px: float, noise: float = 1.2 / 255, contrast: float = 0.2) -> Tensor:
+    """(9, 9): the best linear inverse, of this support, of a Gaussian blur plus white noise.
+
+    Minimises the expected squared error over pictures with a power spectrum of 1/f^2 and standard
+    deviation ``contrast`` (Wiener's normal equations, solved for the taps).
+    """
+    size = 64
+    frequency = torch.fft.fftfreq(size, dtype=torch.float64)
+    squared = frequency[:, None] ** 2 + frequency[None, :] ** 2
+    power = 1 / squared.clamp(min=(0.5 / size) ** 2)
+    power *= contrast**2 / power.mean()
+    blur = torch.exp(-2 * torch.pi**2 * sigma_px**2 * squared)
+    autocorrelation = torch.fft.ifft2(power * blur**2 + noise**2).real
+    correlation = torch.fft.ifft2(power * blur).real
+    taps = torch.arange(-RADIUS, RADIUS + 1)
+    rows, columns = (grid.flatten() for grid in torch.meshgrid(taps, taps, indexing="ij"))
+    system = autocorrelation[rows[:, None] - rows[None, :], columns[:, None] - columns[None, :]]
+    solution = torch.linalg.solve(system, correlation[rows, columns])
+    return solution.view(2 * RADIUS + 1, 2 * RADIUS + 1).float()

@@ -84,7 +84,9 @@ class TeacherTask:
         """See :func:`quantize.teacher.validation.validate`; on the GPU where there is one."""
         assert isinstance(model, VideoFusion)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        return validate(model.to(device), recordings, self.clip_frames, pictures)
+        return validate(
+            model.to(device), recordings, self.clip_frames, pictures, bf16=self.config.bf16
+        )
 
 
 def _grey_videos(parts: list[NDArray[np.float32]], device: torch.device) -> Tensor:

@@ -31,7 +31,12 @@ MULTIPLE_PX = 4
 
 @torch.no_grad()
 def validate(
-    model: VideoFusion, recordings: Recordings, frames: int, pictures: Path | None
+    model: VideoFusion,
+    recordings: Recordings,
+    frames: int,
+    pictures: Path | None,
+    *,
+    bf16: bool = False,
 ) -> dict[str, float]:
     """Means over the first ``frames`` frames of all ``frames/`` scenes, each clean and degraded.
 
@@ -41,6 +46,7 @@ def validate(
         frames: length of a clip, at least 2; the network sees all of it at once.
         pictures: folder for a strip of the last frame of each clip (infrared, visible, fused,
             both restorations); None writes none.
+        bf16: run the network under bfloat16 autocast, as in training: twice as fast.
 
     Returns:
         ``clean_<figure>`` and ``degraded_<figure>``, see :func:`frame_scores`.
@@ -59,7 +65,8 @@ def validate(
             if videos is None:
                 continue
             ir, visible, clean_ir, clean_visible = (video.to(device) for video in videos)
-            outputs = model(ir, visible)
+            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+                outputs = model(ir, visible)
             for name, values in frame_scores(outputs, clean_ir, clean_visible).items():
                 scores.setdefault(f"{kind}_{name}", []).extend(values.tolist())
             if pictures is not None:

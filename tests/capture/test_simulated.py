@@ -229,7 +229,7 @@ def test_in_real_time_reading_is_bounded_and_closing_wakes_the_reader() -> None:
 def test_objects_keep_their_number_and_move_at_their_speed() -> None:
     made = rig(people=6, vehicles=3)
     step_s = 0.1
-    paths: dict[int, list[tuple[float, float, float]]] = {}
+    paths: dict[int, list[tuple[int, float, float]]] = {}
     for step in range(60):
         for thing in made.truth(1_000_000_000 + round(step * step_s * 1e9)).objects:
             x = (thing.box[0] + thing.box[2]) / 2.0

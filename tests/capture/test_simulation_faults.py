@@ -21,7 +21,7 @@ def rig(**options: object) -> SimulatedRig:
 def frame(made: SimulatedRig, index: int, camera: str = "ir") -> Frame:
     found = getattr(made, camera).frame(index)
     assert found is not None
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def test_freeze_repeats_the_image_without_a_flag() -> None:
@@ -79,7 +79,7 @@ def test_silence_takes_its_time_in_time_outs() -> None:
     made = rig()
     made.ir.inject("silence", 1.0, 2.5)
     with made.ir:
-        sequence = []
+        sequence: list[int] = []
         timeouts = 0
         while len(sequence) < 40:
             try:

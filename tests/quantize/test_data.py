@@ -81,6 +81,67 @@ def test_paired_clips_show_the_same_window(tmp_path):
         assert np.array_equal(clip.clean_ir, clip.clean_visible)
 
 
+def _three_colours(tmp_path):
+    """A folder in colour, and for each channel one with that channel alone, in grey."""
+    roots = [tmp_path / name for name in ("rgb", "red", "green", "blue")]
+    for root in roots:
+        write_recordings(root)
+    for picture in sorted(roots[0].glob("*/*/visible/*.png")):
+        base = cv2.imread(str(picture), cv2.IMREAD_GRAYSCALE)
+        rgb = [np.roll(base, shift, axis=1) // divide for shift, divide in ((0, 1), (5, 2), (9, 3))]
+        for root, channel in zip(roots[1:], rgb, strict=True):
+            cv2.imwrite(str(root / picture.relative_to(roots[0])), channel)
+        cv2.imwrite(str(picture), np.dstack(rgb[::-1]))  # OpenCV writes blue first
+    return [Recordings(root, tmp_path / "cache") for root in roots]
+
+
+def test_colour_clips_are_grey_clips_of_each_channel(tmp_path):
+    """Windows, flips, warps, tones, faults and the lens do to a channel what they do to luma."""
+    colour, *channels = _three_colours(tmp_path)
+    degraded = 0
+    for seed in range(30):
+        options = {"seed": seed, "unpaired": 0.0, "fault": 0.5}
+        clip = _sampler(colour, colour=True, **options).draw()
+        assert clip.visible.shape == clip.clean_visible.shape == (6, 64, 64, 3)
+        for k, recordings in enumerate(channels):
+            grey = _sampler(recordings, **options).draw()
+            assert np.array_equal(clip.ir, grey.ir)
+            assert np.array_equal(clip.clean_visible[..., k], grey.clean_visible)
+            # Sensor noise is of each channel's own, at most 1.2 levels of 255.
+            stray = clip.visible[..., k] - grey.visible
+            assert abs(stray.mean()) < 0.1 / 255 and stray.std() < 2.5 / 255
+        degraded += not np.array_equal(clip.visible, clip.clean_visible)
+    assert 0 < degraded < 30
+
+
+def test_colour_is_decoded_only_where_it_is_asked(recordings):
+    recordings.check()
+    assert not list(recordings.cache.glob("*_rgb.npy"))
+    scene = recordings.scenes[0]
+    rgb = recordings.sequence(scene, "visible", colour=True)
+    assert rgb.shape == (10, 96, 128, 3) and isinstance(rgb, np.memmap)
+    assert len(list(recordings.cache.glob("*_rgb.npy"))) == 1
+    grey = recordings.sequence(scene, "visible")
+    assert grey.shape == (10, 96, 128) and np.array_equal(rgb[..., 0], grey)
+
+
+def test_colour_of_videos_is_rgb(tmp_path):
+    """A red video has most in the first channel."""
+    folder = tmp_path / "data" / "videos" / "red"
+    folder.mkdir(parents=True)
+    for name, colour in (("ir", (90, 90, 90)), ("visible", (20, 40, 200))):
+        code = cv2.VideoWriter.fourcc(*"mp4v")
+        video = cv2.VideoWriter(str(folder / f"{name}.mp4"), code, 20.0, (96, 64))
+        for _ in range(4):
+            video.write(np.full((64, 96, 3), colour, np.uint8))
+        video.release()
+    recordings = Recordings(tmp_path / "data", tmp_path / "cache")
+    recordings.check(colour=True)
+    rgb = recordings.sequence(recordings.scenes[0], "visible", colour=True)
+    assert rgb.shape == (4, 64, 96, 3)
+    assert rgb.reshape(-1, 3).mean(0) == pytest.approx([200, 40, 20], abs=8)
+
+
 def test_a_scene_in_both_sets_is_refused(tmp_path):
     training = Recordings(write_recordings(tmp_path / "t", ("a", "b")), tmp_path / "cache")
     validation = Recordings(write_recordings(tmp_path / "v", ("b", "c")), tmp_path / "cache")
@@ -109,4 +170,7 @@ def test_unequal_counts_and_unreadable_frames(tmp_path):
         Recordings(root, tmp_path / "cache")
     (root / "frames/a/ir/0003.png").write_text("no picture")
     with pytest.raises(SourceError, match=r"0003\.png: cannot be decoded"):
+        Recordings(root, tmp_path / "cache").check()
+    cv2.imwrite(str(root / "frames/a/ir/0003.png"), np.zeros((96, 120), np.uint8))
+    with pytest.raises(SourceError, match=r"0003\.png: 120x96 pixels, but 0000\.png .* 128x96"):
         Recordings(root, tmp_path / "cache").check()

@@ -55,7 +55,7 @@ def _config(tmp_path: Path, output: str, network: str = "student", **changes: ob
         "bf16": False,
         "checkpoint_every": 2,
         "validate_every": 8,
-        **TINY[network],
+        **TINY.get(network, {}),
         "data": str(data),
         "validation": str(tmp_path / "val"),
         "cache": str(tmp_path / "cache"),

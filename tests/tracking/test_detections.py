@@ -50,7 +50,7 @@ def test_bad_input_says_what_was_wanted_and_found(
 def test_to_supervision_and_back() -> None:
     pytest.importorskip("supervision", reason="the extra 'track' is not installed")
     there = Detections(BOXES, SCORES, LABELS).to_supervision()
-    assert there.data["class_name"].tolist() == list(LABELS)
+    assert list(there.data["class_name"]) == list(LABELS)
     back = Detections.from_supervision(there)
     np.testing.assert_array_equal(back.boxes, BOXES)
     np.testing.assert_array_equal(back.scores, SCORES)

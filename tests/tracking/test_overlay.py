@@ -143,5 +143,5 @@ def test_side_by_side_with_a_drawn_picture_and_a_missing_camera() -> None:
 
 
 def test_side_by_side_of_another_size() -> None:
-    with pytest.raises(ConfigError, match="must have the shape of fused.image"):
+    with pytest.raises(ConfigError, match=r"must have the shape of fused\.image"):
         SideBySide().compose(frame(), np.zeros((10, 10, 3), np.uint8))

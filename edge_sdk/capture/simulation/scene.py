@@ -139,9 +139,17 @@ class Scene:
         key = (model is self.visible_model, infrared)
         with self._lock:
             if key not in self._backdrops:
-                still = cast(self._place, model.view, visible=not infrared, infrared=infrared)
+                shared = self.ir_model is self.visible_model
+                still = cast(
+                    self._place,
+                    model.view,
+                    visible=shared or not infrared,
+                    infrared=shared or infrared,
+                )
                 self._backdrops[key] = still
-                if not infrared:
+                if shared:
+                    self._backdrops[key[0], not infrared] = still
+                if still.visible is not None:
                     self._bloom = still_bloom(self._place.light, model.view, self._condition)
             return self._backdrops[key]
 

@@ -39,21 +39,22 @@ class _Sheet:
 
 
 _SHEETS = (
-    _Sheet(19.5, 26.0, (0.85, 0.30), 1.35, 1),
-    _Sheet(9.6, 15.0, (0.70, 0.22), 1.35, 2),
-    _Sheet(5.4, 10.0, (0.55, 0.16), 1.05, 3),
+    _Sheet(19.5, 26.0, (0.85, 0.30), 1.2, 1),
+    _Sheet(9.6, 15.0, (0.70, 0.22), 1.3, 2),
+    _Sheet(5.4, 10.0, (0.55, 0.16), 1.35, 3),
 )
+_MIDDLE = 1
 
 
 class Smoke:
     """The smoke of a scene; a pure function of view and time."""
 
     def __init__(self, seed: int) -> None:
-        self._density = fractal_tile(_TILE, 1.75, generator(seed, 91))
-        self._stir_x = fractal_tile(_TILE, 1.9, generator(seed, 92))
+        self._density = _doubled(fractal_tile(_TILE, 1.75, generator(seed, 91)))
+        self._stir_x = _doubled(fractal_tile(_TILE, 1.9, generator(seed, 92)))
         self._planes: dict[tuple[int, int], tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
         self._scratch = Scratch()
-        self._stir_y = fractal_tile(_TILE, 1.9, generator(seed, 93))
+        self._stir_y = _doubled(fractal_tile(_TILE, 1.9, generator(seed, 93)))
 
     @property
     def depths_m(self) -> tuple[float, ...]:
@@ -78,7 +79,7 @@ class Smoke:
         self, picture: NDArray[np.float32], view: View, smoke_counts: float, time_s: float
     ) -> None:
         """Draw all sheets as the infrared sees them. ``picture`` is (H, W) float32; changed."""
-        density, _ = self._optical(view, 1, time_s)
+        density, _ = self._optical(view, _MIDDLE, time_s)
         covered = 1.0 - np.exp(-2.5 * _IR_SHARE * density)
         height, width = picture.shape
         full = self._scratch.take("full", (height, width), np.float32)
@@ -92,16 +93,19 @@ class Smoke:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Optical depth and shade, both coarse."""
         sheet = _SHEETS[number]
-        across, upward = self._plane(view, number)
-        drift = np.array(sheet.drift) * (_TILE / sheet.tile_m)
 
         def look(
-            tile: NDArray[np.float32], zoom: float, speed: float, push: tuple[Any, Any] = (0.0, 0.0)
+            tile: NDArray[np.float32],
+            at: int,
+            zoom: float,
+            speed: float,
+            push: tuple[Any, Any] = (0.0, 0.0),
         ) -> NDArray[np.float32]:
-            # Wrapped here, so that the coordinates stay small for ever.
-            x0, y0 = np.mod(
-                -zoom * speed * drift * time_s + sheet.salt * np.array([41.0, 67.0]), _TILE
-            )
+            across, upward = self._plane(view, at)
+            drift = np.array(_SHEETS[at].drift) * (_TILE / _SHEETS[at].tile_m)
+            # Wrapped here, so that the coordinates stay in the middle for ever.
+            moved = _SHEETS[at].salt * np.array([41.0, 67.0]) - zoom * speed * drift * time_s
+            x0, y0 = np.mod(moved, _TILE) + _TILE / 2.0
             map_x = across * np.float32(zoom) + (np.float32(x0) + push[0])
             map_y = upward * np.float32(zoom) + (np.float32(y0) + push[1])
             return np.asarray(
@@ -110,12 +114,17 @@ class Smoke:
 
         # Stirring: the place where density is looked up is itself displaced by slower noise.
         reach = np.float32(0.075 * _TILE)
-        stir_x, stir_y = look(self._stir_x, 0.8, 0.55), look(self._stir_y, 0.8, 0.55)
-        billow = look(self._density, 1.0, 1.0, (stir_x * reach, stir_y * reach))
-        bank = look(self._stir_x, 0.35, 1.4)
-        # Thicker near the ground, in banks; never quite gone.
-        low = np.clip(1.15 - 0.16 * sheet.tile_m / _TILE * upward, 0.2, 1.3)
-        density = sheet.strength * low * np.maximum(0.55 + 0.62 * billow + 0.75 * bank, 0.06)
+        stir_x, stir_y = (
+            look(self._stir_x, number, 0.8, 0.55),
+            look(self._stir_y, number, 0.8, 0.55),
+        )
+        billow = look(self._density, number, 1.0, 1.0, (stir_x * reach, stir_y * reach))
+        # All sheets belong to the same banks: through a gap one sees far.
+        bank = look(self._stir_x, _MIDDLE, 0.6, 1.4)
+        # Thicker near the ground; never quite gone.
+        up_m = sheet.tile_m / _TILE * self._plane(view, number)[1]
+        low = np.clip(1.15 - 0.16 * up_m, 0.2, 1.3)
+        density = sheet.strength * low * np.maximum(0.62 + 0.42 * billow + 0.62 * bank, 0.10)
         shade = np.clip(0.88 + 0.09 * billow - 0.07 * stir_y, 0.55, 1.12)
         return density.astype(np.float32), shade.astype(np.float32)
 
@@ -138,3 +147,8 @@ class Smoke:
 def _coarse_pixels(size: int) -> NDArray[np.float64]:
     """Picture coordinates of the middles of the coarse pixels."""
     return _COARSE * np.arange(-(-size // _COARSE), dtype=np.float64) + (_COARSE - 1) / 2.0
+
+
+def _doubled(tile: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Two by two copies: a picture looked up in the middle seldom needs the slow wrapping."""
+    return np.tile(tile, (2, 2))

@@ -6,8 +6,9 @@ import functools
 import math
 from dataclasses import dataclass
 
+from edge_sdk.capture.simulation.figure import STRIDE_M, person_mesh
 from edge_sdk.capture.simulation.mesh import Mesh
-from edge_sdk.capture.simulation.people import STRIDE_M, Person, make_person
+from edge_sdk.capture.simulation.people import Person, make_person
 from edge_sdk.capture.simulation.rand import signed, unit
 from edge_sdk.capture.simulation.vehicles import Vehicle, make_vehicle
 
@@ -57,7 +58,7 @@ class Actor:
         stride = STRIDE_M * self.looks.height_m / 1.75
         phase = 2.0 * math.pi * self.way_m / stride
         gait = 1.0 if self.speed_m_s > 0.0 else 0.0
-        return self.looks.mesh(self.x, self.z, self.heading, phase, gait, air_c)
+        return person_mesh(self.looks, self.x, self.z, self.heading, phase, gait, air_c)
 
 
 class Traffic:
