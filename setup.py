@@ -4,7 +4,7 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-TRACK = ["supervision>=0.26", "trackers>=2.0"]
+TRACK = ["supervision>=0.26", "trackers>=2.6"]
 TRAIN = [
     "matplotlib>=3.8",
     "onnx>=1.16",

@@ -255,7 +255,7 @@ class WarmDetectorConfig(Section):
     min_contrast: Annotated[float, Field(gt=0, le=255)] = 25.0
     """Grey levels of the toned infrared above the surroundings."""
     min_area_px: PositiveInt = 40
-    max_area_share: Annotated[float, Field(gt=0, le=1)] = 0.25
+    max_area_share: Annotated[float, Field(gt=0, le=1)] = 0.35
 
 
 class YoloDetectorConfig(Section):

@@ -21,6 +21,7 @@ from edge_sdk.frames import FramePair, FusedFrame, Hook
 from edge_sdk.stats import PipelineStats, StatsRecorder
 
 if TYPE_CHECKING:
+    from edge_sdk.calibration_file import Calibration
     from edge_sdk.capture.camera import Camera
     from edge_sdk.capture.pairing import Pairer, PairingStats
     from edge_sdk.capture.recorded_pairs import RecordedPairs
@@ -49,6 +50,7 @@ class FusionPipeline:
             a pipeline that is only stepped.
         pairing, alignment, tone, fusion: sections of the rig file, see :mod:`edge_sdk.config`.
         hooks: callables ``hook(fused) -> None | list[Track]``.
+        calibration: instead of the file that ``alignment.calibration`` names.
         give_up_s: the iterator raises after so long without any pair from live cameras.
 
     Raises:
@@ -65,6 +67,7 @@ class FusionPipeline:
         tone: ToneConfig | None = None,
         fusion: FusionConfig | None = None,
         hooks: Sequence[Hook] = (),
+        calibration: Calibration | None = None,
         give_up_s: float = 30.0,
     ) -> None:
         from edge_sdk.step import PairProcessor
@@ -88,6 +91,7 @@ class FusionPipeline:
             fusion or FusionConfig(),
             self.hooks,
             self._stats,
+            calibration,
         )
         self._pairer: Pairer | None = None
         self._live: LivePairs | None = None
@@ -101,13 +105,19 @@ class FusionPipeline:
         Raises:
             ConfigError: the rig file is wrong; the message has the key's path.
         """
-        from edge_sdk.rig import open_cameras, tracking_hooks
+        from edge_sdk.rig import SIMULATED_DISTANCE_M, calibration_of, open_cameras, tracking_hooks
 
         config = rig if isinstance(rig, RigConfig) else load_rig(rig)
         ir, visible, simulation = open_cameras(config)
+        calibration = None
+        if simulation is not None and not config.simulation.registered:
+            calibration = calibration_of(simulation, SIMULATED_DISTANCE_M)
+        if config.alignment.calibration is not None:
+            calibration = None
         pipeline = cls(
             ir,
             visible,
+            calibration=calibration,
             pairing=config.pairing,
             alignment=config.alignment,
             tone=config.tone,
@@ -165,6 +175,9 @@ class FusionPipeline:
     ) -> FusionPipeline:
         """The simulated rig; ``pipeline.rig`` gives its ground truth.
 
+        With ``registered=False`` the cameras stand apart, and the rig's own perfect calibration
+        aligns them at 10 m.
+
         Args:
             condition: ``"day"``, ``"night"``, ``"smoke"`` or ``"glare"``.
             hooks: see the class.
@@ -172,6 +185,7 @@ class FusionPipeline:
                 the sections ``pairing``, ``alignment``, ``tone``, ``fusion``.
         """
         from edge_sdk.capture.simulated import SimulatedRig, SimulationConfig
+        from edge_sdk.rig import SIMULATED_DISTANCE_M, calibration_of
 
         sections = {
             name: options.pop(name)
@@ -185,7 +199,8 @@ class FusionPipeline:
         rig = SimulatedRig(settings)
         if "alignment" not in sections and settings.registered:
             sections["alignment"] = AlignmentConfig(size=settings.visible_size)
-        pipeline = cls(rig.ir, rig.visible, hooks=hooks, **sections)
+        calibration = None if settings.registered else calibration_of(rig, SIMULATED_DISTANCE_M)
+        pipeline = cls(rig.ir, rig.visible, hooks=hooks, calibration=calibration, **sections)
         pipeline.rig = rig
         return pipeline
 

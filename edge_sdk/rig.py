@@ -9,10 +9,13 @@ from edge_sdk.errors import ConfigError
 from edge_sdk.frames import Hook
 
 if TYPE_CHECKING:
+    from edge_sdk.calibration_file import Calibration
     from edge_sdk.capture.camera import Camera
     from edge_sdk.capture.simulated import SimulatedRig
 
-__all__ = ["open_cameras", "tracking_hooks"]
+__all__ = ["SIMULATED_DISTANCE_M", "calibration_of", "open_cameras", "tracking_hooks"]
+
+SIMULATED_DISTANCE_M = 10.0
 
 
 def open_cameras(config: RigConfig) -> tuple[Camera, Camera, SimulatedRig | None]:
@@ -59,3 +62,32 @@ def tracking_hooks(config: TrackingConfig) -> list[Hook]:
             min_hits=config.tracker.min_hits,
         )
     ]
+
+
+def calibration_of(rig: SimulatedRig, distance_m: float) -> Calibration:
+    """The simulated rig's perfect calibration, for objects at ``distance_m``."""
+    from edge_sdk.calibration_file import build_calibration
+
+    truth = rig.calibration(distance_m)
+    cameras = {
+        name: {
+            "name": f"simulated {name}",
+            "width": size[0],
+            "height": size[1],
+            "model": "pinhole",
+            "K": {"fx": k[0, 0], "fy": k[1, 1], "cx": k[0, 2], "cy": k[1, 2]},
+            "distortion": distortion,
+        }
+        for name, size, k, distortion in (
+            ("ir", truth.ir_size, truth.ir_matrix, truth.ir_distortion),
+            ("visible", truth.visible_size, truth.visible_matrix, truth.visible_distortion),
+        )
+    }
+    registration = {
+        "homography": truth.homography,
+        "distance_m": truth.distance_m,
+        "extrinsics": {"R": truth.rotation, "t_m": truth.translation_m},
+    }
+    return build_calibration(
+        {"date": "2026-01-01", "cameras": cameras, "registration": registration}
+    )

@@ -35,14 +35,15 @@ class PairProcessor:
         fusion: FusionConfig,
         hooks: Sequence[Hook],
         stats: StatsRecorder,
+        calibration: Calibration | None = None,
     ) -> None:
         for hook in hooks:
             if not callable(hook):
                 raise ConfigError(f"hooks: must be callables, found {hook!r}")
         self._alignment = alignment
-        self._calibration: Calibration | None = (
-            read_calibration(alignment.calibration) if alignment.calibration else None
-        )
+        if calibration is None and alignment.calibration is not None:
+            calibration = read_calibration(alignment.calibration)
+        self._calibration = calibration
         self._aligner: Aligner | None = None
         self._valid: Image | None = None
         self._tone = ToneMapper(**tone.model_dump())

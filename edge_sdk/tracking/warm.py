@@ -26,7 +26,9 @@ STRIPE_SIGMA = 0.8
 NOISE_SIGMAS = 3.0
 HOTTEST_QUANTILE = 0.998
 LOWEST_SHARE = 0.13
-"""Of the hottest, the least that can still belong to a body."""
+"""Of the hottest, the least that can still belong to a body ..."""
+HALF_SURE_SHARE = 0.35
+"""... and the contrast at which it is as likely something else, say a wall in the sun."""
 MIN_SOLIDITY = 0.7
 """Parts with more thin lines than this, such as blinds, are joined to no body."""
 FULL_SCORE = 0.8
@@ -42,9 +44,10 @@ class WarmObjectDetector:
     of a body; cut where two heads stand beside each other; join a head and legs that a cold jacket
     keeps apart. Each frame stands for itself: nothing is remembered.
 
-    White must be hot. A warm window or lamp of a person's shape is reported too; a vehicle is, with
-    a low score, where it is warm as a whole. It is a detector for the dark and for smoke: where it
-    matters what an object is, use a trained one.
+    White must be hot. It is a detector of people for the dark and for smoke. A warm window, lamp or
+    trunk of a person's shape is reported too, and by day, with warm walls and trees, there are many
+    of those; two who overlap may be one box; a vehicle is found in part or not at all. Where it
+    matters what an object is, use a trained detector.
 
     Args:
         min_contrast: grey levels of the toned infrared that an object is warmer than what is beside
@@ -65,7 +68,7 @@ class WarmObjectDetector:
         min_area_px: int = 40,
         max_area_share: float = 0.35,
         min_height_share: float = 0.035,
-        min_score: float = 0.35,
+        min_score: float = 0.3,
         label: str = "warm",
     ) -> None:
         for name, value, low, high in (
@@ -102,7 +105,7 @@ class WarmObjectDetector:
         height, width = image.shape
         hottest = _quantile(heat, HOTTEST_QUANTILE)
         lowest = max(0.2 * self.min_contrast, NOISE_SIGMAS * noise, LOWEST_SHARE * hottest)
-        heat_map = HeatMap(heat, raw, max(self.min_contrast, 0.3 * hottest))
+        heat_map = HeatMap(heat, raw, max(self.min_contrast, HALF_SURE_SHARE * hottest))
         min_height = self.min_height_share * height
 
         def shape(w: int, h: int, area: int) -> float:
@@ -181,8 +184,9 @@ def _without_stripes(image: Image) -> Image:
 def _background(image: Image) -> Image:
     """Median over a square of half the image's shorter side: no body fills half of that."""
     height, width = image.shape
-    cells = cv2.resize(image, (width // 8, height // 8), interpolation=cv2.INTER_AREA)
-    aperture = (min(cells.shape) // 2) | 1
+    size = (max(4, width // 8), max(4, height // 8))
+    cells = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    aperture = (min(size) // 2) | 1
     pad = aperture // 2
     padded = cv2.copyMakeBorder(cells, pad, pad, pad, pad, cv2.BORDER_REFLECT_101)
     median = cv2.medianBlur(padded, aperture)[pad:-pad, pad:-pad]

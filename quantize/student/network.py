@@ -12,7 +12,8 @@ Parts, in the order of the data:
 2. A motion-gated temporal average of the infrared (the state ``average``), whose gain the trunk
    predicts for every pixel.
 3. A U-shaped trunk at 1/4, 1/8 and 1/16 of the resolution with a recurrent state at 1/8.
-4. A tone curve for each source from global features, smoothed over time.
+4. From global features, smoothed over time: a tone curve for each source, and how soft the visible
+   picture is as a whole.
 5. Per-pixel weights on the sources and on learnt linear bands.
 """
 
@@ -74,7 +75,7 @@ class StudentState(NamedTuple):
         profile: (B, 4, H/32, W/4) running column profile of the infrared.
         average: (B, 16, H/4, W/4) restored infrared in block layout, before tone.
         hidden: (B, hidden, H/8, W/8) recurrent features.
-        tone: (B, 5, 1, 1) smoothed tone coefficients.
+        tone: (B, 5 + visible_bands, 1, 1) smoothed tone coefficients, and gains of the bands.
     """
 
     age: Tensor
@@ -114,7 +115,7 @@ class Student(nn.Module):
         self.low1 = _conv(c.low, c.low)
         self.low2 = _conv(c.low, c.low)
         self.context = nn.Conv2d(c.low, c.low, 1)
-        curve = nn.Conv2d(32, 5, 1)
+        curve = nn.Conv2d(32, 5 + c.visible_bands, 1)
         self.tone = nn.Sequential(nn.Conv2d(c.low, 32, 1), nn.ReLU(inplace=True), curve)
         self.up2 = nn.Conv2d(c.low, 4 * c.middle, 1)
         self.up1 = nn.Conv2d(c.middle, 4 * c.stem, 1)
@@ -139,7 +140,7 @@ class Student(nn.Module):
             profile=zeros(4, height // BAND_ROWS, width // 4),
             average=zeros(16, height // 4, width // 4),
             hidden=zeros(self.config.hidden, height // 8, width // 8),
-            tone=zeros(5, 1, 1),
+            tone=zeros(5 + self.config.visible_bands, 1, 1),
         )
 
     def forward(
@@ -170,14 +171,18 @@ class Student(nn.Module):
         gate, mix, residual, on_visible, on_ir = torch.split(
             weights, [16, 16, 16, 16 * c.visible_bands, 16 * c.ir_bands], 1
         )
-        bands = (self.visible_bank(visible_blocks) * on_visible).chunk(c.visible_bands, 1)
-        sharp = visible_blocks + sum(bands[1:], bands[0])
+        curve, softness = torch.split(tone, [5, c.visible_bands], 1)
+        bands = self.visible_bank(visible_blocks).chunk(c.visible_bands, 1)
+        gains = zip(on_visible.chunk(c.visible_bands, 1), softness.split(1, 1), strict=True)
+        sharp = visible_blocks
+        for band, (local, overall) in zip(bands, gains, strict=True):
+            sharp = sharp + band * (local + overall)
         gain = MIN_GAIN + (1.0 - MIN_GAIN) * torch.sigmoid(gate)
         average = before + torch.maximum(gain, first) * (now - before)
         bands = (self.ir_bank(torch.cat([average, now], 1)) * on_ir).chunk(c.ir_bands, 1)
         average = average + sum(bands[1:], bands[0])
 
-        scale, offset, toe, visible_scale, visible_offset = torch.split(tone, 1, 1)
+        scale, offset, toe, visible_scale, visible_offset = torch.split(curve, 1, 1)
         restored_ir = average * (1.0 + scale) + offset + toe * F.relu(TOE - average)
         restored_visible = sharp * (1.0 + visible_scale) + visible_offset
         fused = (

@@ -34,6 +34,7 @@ class StudentObjective:
         change: the variational term: frame-to-frame change against the sources' change.
         information: one minus the mean VIF.
         structure: one minus the mean SSIM.
+        restoration: one minus the mean SSIM of both restorations to their clean sources.
         edges: one minus Qabf.
         contrast: shortfall of the hot targets' contrast.
         steady: change of the fused luma where both clean sources stand still.
@@ -45,9 +46,10 @@ class StudentObjective:
     fidelity: float = 3.0
     change: float = 6.0
     information: float = 2.0
-    structure: float = 1.0
-    edges: float = 1.0
-    contrast: float = 0.2
+    structure: float = 3.0
+    restoration: float = 2.0
+    edges: float = 2.0
+    contrast: float = 0.15
     steady: float = 6.0
     range: float = 2.0
 
@@ -105,6 +107,10 @@ class StudentObjective:
             1 - 0.5 * (ssim(picture, source_ir) + ssim(picture, source_visible)).mean()
         )
         parts["edges"] = 1 - edge_transfer(picture, source_ir, source_visible).mean()
+        parts["restoration"] = 1 - 0.5 * (
+            ssim(ir[frames].flatten(0, 1), source_ir)
+            + ssim(visible[frames].flatten(0, 1), source_visible)
+        ).mean()
         ratio, there = target_contrast(picture, source_ir)
         parts["contrast"] = (F.relu(1.0 - ratio) * there).sum() / (there.sum() + 1.0)
         total = torch.stack([getattr(self, name) * value for name, value in parts.items()]).sum()

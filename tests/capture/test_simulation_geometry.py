@@ -196,3 +196,14 @@ def test_hidden_share_of_an_object() -> None:
                 assert thing.visible_fraction < 1.0
             whole += thing.visible_fraction == 1.0
     assert cut > 5 and whole > 20
+
+
+def test_objects_outside_the_picture_and_wholly_hidden_ones_are_left_out() -> None:
+    made = rig(people=12, vehicles=6, visible_size=(96, 64), ir_size=(64, 64))
+    listed = set()
+    for step in range(150):
+        truth = made.truth(START_NS + step * 210_000_000)
+        numbers = [thing.object_id for thing in truth.objects]
+        assert len(numbers) == len(set(numbers))
+        listed.add(len(numbers))
+    assert max(listed) < 18 and len(listed) > 3

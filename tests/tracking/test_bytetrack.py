@@ -85,6 +85,13 @@ def test_the_same_walk_gives_the_same_id_at_every_rate(fps: int) -> None:
     assert seen == {1}
 
 
+def test_a_runner_at_a_low_rate_is_picked_up() -> None:
+    """Between its first two frames the boxes overlap less than ``min_iou``."""
+    hook = TrackingHook(one_walker(speed=170.0))
+    tracks = [ids(hook(frame(k / 5))) for k in range(12)]
+    assert tracks[2:] == [[1]] * 10
+
+
 def test_irregular_time_steps_keep_the_id() -> None:
     rng = np.random.default_rng(3)
     times = np.cumsum(rng.choice([0.01, 0.033, 0.1, 0.3], size=60))

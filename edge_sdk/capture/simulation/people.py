@@ -1,4 +1,4 @@
-"""Walking people: a jointed figure with a gait, clothes, and the heat of a body under them."""
+"""People: their build, their clothes and what they carry."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from edge_sdk.capture.simulation.materials import srgb
 from edge_sdk.capture.simulation.rand import mix, unit
 
-__all__ = ["STRIDE_M", "Person", "make_person"]
+__all__ = ["Person", "make_person"]
 
 Floats = NDArray[np.float64]
-Joint = tuple[float, float, float]
 
 _SKINS = ((232, 190, 160), (198, 146, 112), (148, 100, 74), (102, 68, 50))
 _HAIR = ((44, 32, 26), (90, 62, 38), (24, 22, 22), (150, 140, 134), (150, 110, 60))

@@ -98,7 +98,8 @@ class GroundTruth:
         depth = still.depth.copy()
         drawn: list[tuple[Actor, Mesh, int, NDArray[np.bool_]]] = []
         owner = np.zeros(depth.shape, np.int32)
-        for number, actor in enumerate(scene.actors(self._time_s), start=1):
+        actors = scene.actors(self._time_s)
+        for number, actor in enumerate(actors, start=1):
             mesh = scene.mesh(actor, model)
             pixels, away = model.view.project(mesh.points)
             if away.min() < 0.3:
@@ -118,14 +119,14 @@ class GroundTruth:
             drawn.append((actor, mesh, number, mask))
             _draw_depth(depth, mesh, model, target, seen)
         who = np.asarray(model.bend(owner, nearest=True))
-        counts = np.bincount(owner.ravel(), minlength=len(drawn) + 2)
+        seen_px = np.bincount(owner.ravel(), minlength=len(actors) + 1)
         present = np.unique(who)
         objects = []
         for actor, mesh, number, mask in drawn:
             box = _box(model, mesh)
-            if counts[number] == 0 or number not in present or box is None:
+            if seen_px[number] == 0 or number not in present or box is None:
                 continue
-            share = min(1.0, float(counts[number]) / float(mask.sum()))
+            share = min(1.0, float(seen_px[number]) / float(mask.sum()))
             objects.append(_object(actor, box, share))
         bent = np.asarray(model.bend(depth, nearest=True), np.float32)
         return tuple(objects), np.where(bent >= FAR_M, np.float32(math.inf), bent)
