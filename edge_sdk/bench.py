@@ -5,20 +5,25 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from edge_sdk.alignment import Aligner
+from edge_sdk.calibration_file import Calibration
 from edge_sdk.config import AlignmentConfig, FusionConfig
 from edge_sdk.errors import DependencyError, EngineError
-from edge_sdk.frames import FramePair, Hook
+from edge_sdk.frames import FramePair, Hook, Image
 from edge_sdk.fusion import Fuser, load_model
 from edge_sdk.fusion.engines import probe_engines
+from edge_sdk.pipeline import FusionPipeline
 from edge_sdk.stats import LatencyStats
+from edge_sdk.tone import ToneMapper
 
 __all__ = ["BenchReport", "StepResult", "run_bench"]
 
 WARM_UP = 10
 SCENE_FRAMES = 24
+PERIOD_NS = 33_333_333
 
 
 @dataclass(frozen=True)
@@ -37,12 +42,13 @@ class BenchReport:
 
     Attributes:
         model: name of the model.
-        size: (width, height) of the images.
+        size: (width, height) of the fused images. The cameras that they come from deliver
+            640 x 512, 16 bit, and 1280 x 720, and have to be aligned.
         threads: of the engines; None for all cores.
         parameters: of the network.
         macs: multiply-accumulates of the network for a 640 x 480 frame.
         steps: the fusion step, luma split and join included, on every engine and precision.
-        stages: the whole way by stage, frames read from memory: align, tone, fuse, hooks, total.
+        stages: the whole way by stage, frames taken from memory: align, tone, fuse, hooks, total.
         pipeline_engine: the engine that the whole way ran on.
         memory_mib: highest resident memory of the process by the end of the whole way, which runs
             first; MiB.
@@ -91,16 +97,17 @@ def run_bench(
         progress: told what is measured next.
     """
     card = load_model(model).card
-    pairs = _draw(size)
+    pairs, calibration = _draw()
     progress("the whole way")
-    stages, engine = _measure_pipeline(model, size, frames, threads, pairs)
+    stages, engine = _measure_pipeline(model, size, frames, threads, pairs, calibration)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     steps = []
+    images = _aligned(pairs, calibration, size)
     for probe in probe_engines():
         for precision in sorted(load_model(model).files):
             progress(f"{probe.engine} {precision}")
             if probe.available:
-                steps.append(_measure_step(model, probe.engine, precision, frames, threads, pairs))
+                steps.append(_measure_step(model, probe.engine, precision, frames, threads, images))
             else:
                 steps.append(StepResult(probe.engine, precision, None, probe.reason))
     return BenchReport(
@@ -116,24 +123,43 @@ def run_bench(
     )
 
 
-def _draw(size: tuple[int, int]) -> list[FramePair]:
+def _draw() -> tuple[list[FramePair], Calibration]:
     from edge_sdk.capture.recorded_pairs import pair_recordings
     from edge_sdk.capture.simulated import SimulatedRig, SimulationConfig
+    from edge_sdk.rig import SIMULATED_DISTANCE_M, calibration_of
 
     rig = SimulatedRig(
         SimulationConfig(
-            condition="smoke", visible_size=size, ir_size=size, duration_frames=SCENE_FRAMES
+            condition="smoke",
+            visible_size=(1280, 720),
+            ir_size=(640, 512),
+            duration_frames=SCENE_FRAMES,
         )
     )
     with rig.ir, rig.visible:
-        return list(pair_recordings(rig.ir, rig.visible, 20_000_000))
+        pairs = list(pair_recordings(rig.ir, rig.visible, 20_000_000))
+    return pairs, calibration_of(rig, SIMULATED_DISTANCE_M)
 
 
-def _at(pairs: list[FramePair], index: int) -> tuple[FramePair, int]:
-    """The frames there and back again, without a jump, and a time that goes on."""
-    position = index % (2 * len(pairs) - 2)
-    pair = pairs[min(position, 2 * len(pairs) - 2 - position)]
-    return pair, index * 33_333_333
+def _aligned(
+    pairs: list[FramePair], calibration: Calibration, size: tuple[int, int]
+) -> list[tuple[Image, Image]]:
+    """What the fusion step gets: toned infrared and visible in one grid."""
+    aligner = Aligner(calibration, (640, 512), (1280, 720), size)
+    tone = ToneMapper()
+    images = []
+    for pair in pairs:
+        assert pair.ir is not None and pair.visible is not None
+        ir, visible = aligner.align(pair.ir.image, pair.visible.image)
+        assert ir is not None and visible is not None
+        images.append((tone.step(ir, pair.timestamp_ns, valid=aligner.valid_mask), visible))
+    return images
+
+
+def _there_and_back(index: int, count: int) -> int:
+    """Which of ``count`` frames comes at ``index``: forwards and back again, without a jump."""
+    position = index % (2 * count - 2)
+    return min(position, 2 * count - 2 - position)
 
 
 def _measure_step(
@@ -142,20 +168,15 @@ def _measure_step(
     precision: str,
     frames: int,
     threads: int | None,
-    pairs: list[FramePair],
+    images: list[tuple[Image, Image]],
 ) -> StepResult:
-    from edge_sdk.tone import ToneMapper
-
     fuser = Fuser(model, engine, precision, threads)
-    tone = ToneMapper()
     seconds = []
     try:
         for index in range(WARM_UP + frames):
-            pair, time_ns = _at(pairs, index)
-            assert pair.ir is not None and pair.visible is not None
-            ir = tone.step(pair.ir.image, time_ns)
+            ir, visible = images[_there_and_back(index, len(images))]
             start = time.perf_counter()
-            fuser.step(ir, pair.visible.image, time_ns)
+            fuser.step(ir, visible, index * PERIOD_NS)
             seconds.append(time.perf_counter() - start)
     except EngineError as error:
         return StepResult(engine, precision, None, str(error))
@@ -168,20 +189,18 @@ def _measure_pipeline(
     frames: int,
     threads: int | None,
     pairs: list[FramePair],
+    calibration: Calibration,
 ) -> tuple[dict[str, LatencyStats], str]:
-    from dataclasses import replace
-
-    from edge_sdk.pipeline import FusionPipeline
-
     pipeline = FusionPipeline(
         alignment=AlignmentConfig(size=size),
         fusion=FusionConfig(model=model, threads=threads),
         hooks=_hooks(),
+        calibration=calibration,
     )
     for index in range(WARM_UP + frames):
-        pair, time_ns = _at(pairs, index)
+        pair = pairs[_there_and_back(index, len(pairs))]
         assert pair.ir is not None and pair.visible is not None
-        ir, visible = (replace(f, timestamp_ns=time_ns) for f in (pair.ir, pair.visible))
+        ir, visible = (replace(f, timestamp_ns=index * PERIOD_NS) for f in (pair.ir, pair.visible))
         pipeline.step(FramePair(ir, visible))
         if index == WARM_UP - 1:
             pipeline.reset_stats()

@@ -283,7 +283,7 @@ def _lively_corner(
 def _warp(frame: NDArray[np.uint8], matrix: NDArray[np.float64], size: int) -> NDArray[np.float32]:
     factor = matrix[0, 0]
     if factor > 1.3:  # smooth first, or small structures alias
-        frame = cv2.GaussianBlur(frame, (0, 0), 0.4 * factor)
+        frame = cv2.GaussianBlur(frame, (0, 0), 0.4 * factor).astype(np.uint8, copy=False)
     warped = cv2.warpAffine(
         frame,
         matrix,

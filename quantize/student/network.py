@@ -12,8 +12,9 @@ Parts, in the order of the data:
 2. A motion-gated temporal average of the infrared (the state ``average``), whose gain the trunk
    predicts for every pixel.
 3. A U-shaped trunk at 1/4, 1/8 and 1/16 of the resolution with a recurrent state at 1/8.
-4. From global features, smoothed over time: a tone curve for each source, and how soft the visible
-   picture is as a whole.
+4. From global features and measured energies (of the sharpening bands, of the stripes, of change
+   and texture in the infrared), smoothed over time: a tone curve for each source, and how soft the
+   visible picture is as a whole.
 5. Per-pixel weights on the sources and on learnt linear bands.
 """
 
@@ -44,6 +45,8 @@ MIN_GAIN = 0.08
 TONE_GAIN = 0.1
 HIDDEN_LIMIT = 6.0
 TOE = 0.25
+IR_MEASURES = 3
+QUIET = 0.002  # half a grey level
 
 
 @dataclass(frozen=True)
@@ -114,9 +117,10 @@ class Student(nn.Module):
         self.down2 = _conv(c.middle, c.low, stride=2)
         self.low1 = _conv(c.low, c.low)
         self.low2 = _conv(c.low, c.low)
-        self.context = nn.Conv2d(c.low, c.low, 1)
+        pooled = c.low + c.visible_bands + IR_MEASURES
+        self.context = nn.Conv2d(pooled, c.low, 1)
         curve = nn.Conv2d(32, 5 + c.visible_bands, 1)
-        self.tone = nn.Sequential(nn.Conv2d(c.low, 32, 1), nn.ReLU(inplace=True), curve)
+        self.tone = nn.Sequential(nn.Conv2d(pooled, 32, 1), nn.ReLU(inplace=True), curve)
         self.up2 = nn.Conv2d(c.low, 4 * c.middle, 1)
         self.up1 = nn.Conv2d(c.middle, 4 * c.stem, 1)
         self.head = _conv(c.stem, c.stem)
@@ -158,7 +162,10 @@ class Student(nn.Module):
         middle = self.merge(torch.cat([self.down1(fine), state.hidden], 1))
         middle = self.mid(middle)
         low = self.low1(self.down2(middle))
-        pooled = low.mean((2, 3), keepdim=True)
+        bands = self.visible_bank(visible_blocks).chunk(c.visible_bands, 1)
+        texture = now - now.mean(1, keepdim=True)
+        energies = [_energy(x) for x in (*bands, stripes, now - before, texture)]
+        pooled = torch.cat([low.mean((2, 3), keepdim=True), *energies], 1)
         low = self.low2(low) + self.context(pooled)
         tone = state.tone + torch.clamp(1.0 / (state.age + 1.0), min=TONE_GAIN) * (
             self.tone(pooled) - state.tone
@@ -172,7 +179,6 @@ class Student(nn.Module):
             weights, [16, 16, 16, 16 * c.visible_bands, 16 * c.ir_bands], 1
         )
         curve, softness = torch.split(tone, [5, c.visible_bands], 1)
-        bands = self.visible_bank(visible_blocks).chunk(c.visible_bands, 1)
         gains = zip(on_visible.chunk(c.visible_bands, 1), softness.split(1, 1), strict=True)
         sharp = visible_blocks
         for band, (local, overall) in zip(bands, gains, strict=True):
@@ -203,6 +209,11 @@ class Student(nn.Module):
             tone=tone,
         )
         return output, state
+
+
+def _energy(blocks: Tensor) -> Tensor:
+    """Mean absolute value on a logarithmic scale, about -2 to 2; (B, C, h, w) to (B, 1, 1, 1)."""
+    return torch.log(blocks.abs().mean((1, 2, 3), keepdim=True) + QUIET) + 4.0
 
 
 def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:

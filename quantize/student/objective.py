@@ -107,10 +107,14 @@ class StudentObjective:
             1 - 0.5 * (ssim(picture, source_ir) + ssim(picture, source_visible)).mean()
         )
         parts["edges"] = 1 - edge_transfer(picture, source_ir, source_visible).mean()
-        parts["restoration"] = 1 - 0.5 * (
-            ssim(ir[frames].flatten(0, 1), source_ir)
-            + ssim(visible[frames].flatten(0, 1), source_visible)
-        ).mean()
+        parts["restoration"] = (
+            1
+            - 0.5
+            * (
+                ssim(ir[frames].flatten(0, 1), source_ir)
+                + ssim(visible[frames].flatten(0, 1), source_visible)
+            ).mean()
+        )
         ratio, there = target_contrast(picture, source_ir)
         parts["contrast"] = (F.relu(1.0 - ratio) * there).sum() / (there.sum() + 1.0)
         total = torch.stack([getattr(self, name) * value for name, value in parts.items()]).sum()

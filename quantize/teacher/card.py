@@ -80,7 +80,10 @@ def write_teacher(
             "seed": config.seed,
             "config": config.model_dump(
                 mode="json",
-                exclude={"data", "data_sources", "validation", "cache", "output", "start_from"},
+                exclude={
+                    *("data", "data_sources", "validation", "cache", "output", "start_from"),
+                    "burn_in",
+                },
             ),
             "started_from": _hash_file(config.start_from) if config.start_from else None,
             "data": {scene.name: _hash_scene(scene) for scene in recordings.scenes},

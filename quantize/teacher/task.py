@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from edge_sdk.errors import ConfigError
 from quantize.config import TrainConfig, check_names, parse
 from quantize.data import Clip, Recordings
 from quantize.losses import LossWeights, VideoFusionLoss
@@ -26,8 +27,8 @@ class TeacherOptions(BaseModel):
     Attributes:
         width: base features; 32 is the published network, 16 has a quarter of its cost.
         heads: attention heads at the three resolutions.
-        recompute: compute activations again in the backward pass rather than keep them: about a
-            third more time, several times less memory.
+        recompute: compute activations again in the backward pass rather than keep them: a third
+            more time, a third of the memory.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -57,6 +58,13 @@ class TeacherTask:
         weights = dataclasses.replace(LossWeights.released(), **config.objective)
         self.objective = VideoFusionLoss(weights)
         self.clip_frames = config.frames
+        if config.bf16 and config.frames == 2 and not torch.cuda.is_available():
+            # oneDNN's bfloat16 Conv3d of 2 frames returns garbage as the gradient of its weights
+            # (PyTorch 2.13; 3 frames or more are right).
+            raise ConfigError(
+                "frames: 2 cannot be learnt in bfloat16 on a CPU, PyTorch's gradients are wrong "
+                "there; give 3 frames or more, or bf16: false"
+            )
 
     def build(self) -> nn.Module:
         return VideoFusion(self.size, recompute=self.options.recompute)

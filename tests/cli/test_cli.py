@@ -161,7 +161,10 @@ def _bad_model(tmp_path: Path) -> Path:
 
 
 def _calibration_for_another_size(tmp_path: Path) -> Path:
-    camera = "{{name: c, model: pinhole, distortion: [0, 0, 0, 0, 0], width: {0}, height: {1}, K: {{fx: 500, fy: 500, cx: {2}, cy: {3}}}}}"
+    camera = (
+        "{{name: c, model: pinhole, width: {0}, height: {1}, distortion: [0, 0, 0, 0, 0], "
+        "K: {{fx: 500, fy: 500, cx: {2}, cy: {3}}}}}"
+    )
     path = tmp_path / "calibration.yaml"
     path.write_text(
         "edge_sdk_calibration: 1\ndate: 2026-01-31\ncameras:\n"
@@ -273,3 +276,20 @@ def test_rig_file_says_where_the_video_goes(folders, capsys):
     summary = json.loads(capsys.readouterr().out)
     assert summary["engine"] == "onnxruntime fp32 on CPU"
     assert len(_frames(folders / "out.mp4")) == 5
+
+
+def test_bench_measures_every_engine_and_stage(tmp_path, capsys):
+    out = tmp_path / "bench.json"
+    arguments = ("bench", "--frames", 10, "--threads", 1, "--size", "160x96", "--json", out)
+    assert edge_sdk(*arguments) == 0
+    report = json.loads(out.read_text())
+    steps = {(step["engine"], step["precision"]): step for step in report["steps"]}
+    assert set(steps) == {(e, p) for e in ("openvino", "onnxruntime") for p in ("fp32", "int8")}
+    for step in steps.values():
+        assert step["reason"] or 0 < step["p50_ms"] <= step["p90_ms"] <= step["p99_ms"]
+    assert set(report["stages"]) == {"align", "tone", "fuse", "hooks", "total"}
+    total = report["stages"]["total"]["mean_ms"]
+    parts = sum(report["stages"][s]["mean_ms"] for s in ("align", "tone", "fuse", "hooks"))
+    assert 0.5 * total < parts <= 1.02 * total
+    assert report["macs"] == load_model().card["macs_640x480"] and report["memory_mib"] > 50
+    assert "frames/s" in capsys.readouterr().out

@@ -194,6 +194,11 @@ def test_damaged_checkpoint_and_weights(tmp_path):
         ({"objective": {"beauty": 1.0}}, "objective of the teacher: 'beauty' is none of colour, "),
         ({"objective": {"colour": -1.0}}, "loss weight colour must be finite and not negative"),
         ({"sampler": {"rain": 0.1}}, "sampler: 'rain' is none of clean, "),
+        pytest.param(
+            {"frames": 2, "bf16": True},
+            "frames: 2 cannot be learnt in bfloat16 on a CPU",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU learns it"),
+        ),
     ],
 )
 def test_impossible_settings_of_the_teacher(tmp_path, changes, message):
