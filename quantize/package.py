@@ -7,8 +7,6 @@ Exports ONNX in fp32, calibrates and writes INT8, copies the weights, and writes
 from __future__ import annotations
 
 import argparse
-import csv
-import hashlib
 import json
 import sys
 from collections.abc import Iterator
@@ -24,6 +22,7 @@ from safetensors.torch import load_file, save_file
 
 from edge_sdk.errors import EdgeSdkError, ModelError
 from edge_sdk.fusion.model import FORMAT, VERSION, StateTensor
+from quantize.card import hash_file, last_scores, training_record
 from quantize.config import TrainConfig, load_train_config
 from quantize.data import ClipSampler, Recordings
 from quantize.int8 import calibrate, load_onnx, quantise
@@ -38,8 +37,10 @@ CALIBRATION_SIZE = 256
 SMALL = 4000  # weights; smaller convolutions stay in float, they cost nothing
 
 
-def package(weights: Path, config: TrainConfig, output: Path, name: str, command: str) -> None:
-    """Write the model folder.
+def package(
+    weights: Path, config: TrainConfig, output: Path, name: str, command: str, notes: str = ""
+) -> None:
+    """Write the model folder; ``notes`` go into the card.
 
     Raises:
         ModelError: the weights are of another network.
@@ -68,8 +69,9 @@ def package(weights: Path, config: TrainConfig, output: Path, name: str, command
         "state": state_shapes(student),
         "files": {"fp32": _entry(fp32), "int8": _entry(int8)},
         "weights": _entry(output / "weights.safetensors"),
-        "training": _training(config, command),
-        "scores": _scores(config),
+        "training": training_record(config, command),
+        "notes": notes,
+        "scores": last_scores(config),
     }
     (output / "model.json").write_text(json.dumps(card, indent=2) + "\n")
 
@@ -125,30 +127,7 @@ def _macs(student: Student) -> int:
 
 
 def _entry(path: Path) -> dict[str, Any]:
-    data = path.read_bytes()
-    return {"path": path.name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-
-
-def _training(config: TrainConfig, command: str) -> dict[str, Any]:
-    scenes = Recordings(config.data, config.cache).scenes
-    values = config.model_dump(mode="json", exclude={"data", "validation", "cache", "output"})
-    return {
-        "command": command,
-        "config": values,
-        "data": sorted({scene.name for scene in scenes}),
-        "data_sources": "M3SVD (MIT), MSRS, M3FD, DDBF stills (MIT repositories)",
-        "torch": torch.__version__,
-    }
-
-
-def _scores(config: TrainConfig) -> dict[str, float]:
-    """The last validation of the run; see ``quantize.student.task`` for what it measures."""
-    path = config.output / "validation.csv"
-    if not path.exists():
-        return {}
-    with path.open(newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    return {key: float(value) for key, value in rows[-1].items()} if rows else {}
+    return {"path": path.name, **hash_file(path)}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -157,12 +136,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--weights", type=Path, help="default: weights.safetensors of the run")
     parser.add_argument("--output", type=Path, required=True, help="model folder to write")
     parser.add_argument("--name", default="student", help="name in the model card")
+    parser.add_argument("--notes", default="", help="what the configuration does not tell")
     options = parser.parse_args(arguments)
     try:
         config = load_train_config(options.config)
         weights = options.weights or config.output / "weights.safetensors"
         command = f"python -m quantize.train --config {options.config.name}"
-        package(weights, config, options.output, options.name, command)
+        package(weights, config, options.output, options.name, command, options.notes)
     except EdgeSdkError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -268,13 +268,15 @@ def test_simulated_cameras_that_stand_apart_are_aligned():
     with pipeline:
         fused = list(pipeline)[-1]
         truth = pipeline.rig.truth(fused.timestamp_ns).clean_ir_aligned.astype(np.float32)
-    edges = [cv2.Laplacian(cv2.GaussianBlur(x, (0, 0), 2), cv2.CV_32F) for x in
-             (fused.ir.astype(np.float32), truth)]  # fmt: skip
+    edges = [
+        cv2.Laplacian(cv2.GaussianBlur(image, (0, 0), 2), cv2.CV_32F)
+        for image in (fused.ir.astype(np.float32), truth)
+    ]
 
     def agreement(dx: int, dy: int) -> float:
         inner = (slice(120, 400), slice(120, 520))
-        return float(np.corrcoef(edges[0][inner].ravel(),
-                                 np.roll(edges[1], (dy, dx), (0, 1))[inner].ravel())[0, 1])  # fmt: skip
+        moved = np.roll(edges[1], (dy, dx), (0, 1))
+        return float(np.corrcoef(edges[0][inner].ravel(), moved[inner].ravel())[0, 1])
 
     shifts = [(dx, dy) for dx in range(-8, 9, 2) for dy in range(-8, 9, 2)]
     best = max(shifts, key=lambda shift: agreement(*shift))

@@ -38,16 +38,15 @@ class StudentTask:
             torch.from_numpy(np.stack([getattr(c, part) for c in clips], 1)[:, :, None]).to(device)
             for part in ("ir", "visible", "clean_ir", "clean_visible")
         )
-        student = model.module if isinstance(model, nn.parallel.DistributedDataParallel) else model
-        assert isinstance(student, Student)
+        assert isinstance(model, Student)
         start = self.config.burn_in if rng.random() < 0.6 else 0
         stop = start + self.config.frames
         _, batch, _, height, width = ir.shape
-        state = student.initial_state(batch, height, width, device)
+        state = model.initial_state(batch, height, width, device)
         bf16 = torch.autocast(device.type, torch.bfloat16, enabled=self.config.bf16)
         with bf16, torch.no_grad():
             for t in range(start):
-                _, state = student(ir[t], visible[t], state)
+                _, state = model(ir[t], visible[t], state)
         outputs = []
         with bf16:
             for t in range(start, stop):

@@ -8,8 +8,6 @@ with a SHA-256 for each scene, the data's sources and terms) and ``scores`` of t
 
 from __future__ import annotations
 
-import csv
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -17,8 +15,8 @@ from typing import Any
 import torch
 
 from edge_sdk.errors import ModelError
+from quantize.card import hash_file, last_scores, training_record
 from quantize.config import TrainConfig
-from quantize.data import Recordings, Scene
 from quantize.macs import parameter_count, videofusion_macs
 from quantize.videofusion import VideoFusion, load_videofusion
 from quantize.videofusion.checkpoint import write_tensors
@@ -49,7 +47,6 @@ def write_teacher(
             from are gone, or a file cannot be written.
         ConfigError: the data folder is not there.
     """
-    recordings = Recordings(config.data, config.cache)
     weights = {parameter: value.half().cpu() for parameter, value in model.state_dict().items()}
     for parameter, value in weights.items():
         if not bool(torch.isfinite(value).all()):
@@ -74,23 +71,9 @@ def write_teacher(
         "frames": config.frames,
         "parameters": parameter_count(model),
         "macs_640x480": round(videofusion_macs(480, 640, config=size).total),
-        "weights": {"path": WEIGHTS, **_hash_file(output / WEIGHTS)},
-        "training": {
-            "command": command,
-            "seed": config.seed,
-            "config": config.model_dump(
-                mode="json",
-                exclude={
-                    *("data", "data_sources", "validation", "cache", "output", "start_from"),
-                    "burn_in",
-                },
-            ),
-            "started_from": _hash_file(config.start_from) if config.start_from else None,
-            "data": {scene.name: _hash_scene(scene) for scene in recordings.scenes},
-            "data_sources": config.data_sources,
-            "torch": torch.__version__,
-        },
-        "scores": _last_scores(config.output / "validation.csv"),
+        "weights": {"path": WEIGHTS, **hash_file(output / WEIGHTS)},
+        "training": training_record(config, command),
+        "scores": last_scores(config),
     }
     (output / CARD).write_text(json.dumps(card, indent=2) + "\n")
 
@@ -115,7 +98,7 @@ def load_teacher(folder: str | Path) -> tuple[VideoFusion, dict[str, Any]]:
         raise ModelError(f"model card {folder / CARD}: frames must be 2 or more, found {frames}")
     if not path.is_file():
         raise ModelError(f"teacher {folder}: {path.name} is missing; pack it again")
-    found = _hash_file(path)["sha256"]
+    found = hash_file(path)["sha256"]
     if found != expected:
         raise ModelError(
             f"teacher {folder}: {path.name} is damaged: SHA-256 {expected[:12]}... was expected, "
@@ -147,23 +130,3 @@ def _read_card(folder: Path) -> dict[str, Any]:
             f"model card {path}: version must be {VERSION}, found {card.get('version')!r}"
         )
     return card
-
-
-def _hash_scene(scene: Scene) -> str:
-    digest = hashlib.sha256()
-    for path in (*scene.ir, *(scene.visible or ())):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
-def _hash_file(path: Path) -> dict[str, Any]:
-    data = path.read_bytes()
-    return {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-
-
-def _last_scores(path: Path) -> dict[str, float]:
-    if not path.exists():
-        return {}
-    with path.open(newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    return {name: float(value) for name, value in rows[-1].items()} if rows else {}
