@@ -51,6 +51,7 @@ def calibrate(
     model: onnx.ModelProto,
     run: Callable[[onnx.ModelProto], Iterator[dict[str, Array]]],
     choose: Callable[[onnx.NodeProto, Array], bool],
+    keep_result: Callable[[onnx.NodeProto], bool] = lambda node: False,
     percentile: float = 99.995,
 ) -> Grid:
     """Measure the range of every tensor that is to be quantised.
@@ -60,11 +61,13 @@ def calibrate(
         run: runs a model that has these tensors as further outputs over the calibration data, and
             yields every frame's outputs.
         choose: says of a convolution and its weights whether it is quantised.
+        keep_result: says of a quantised convolution whether its result stays float.
         percentile: of the absolute values of a frame that counts as its range; the largest over
             the frames is taken. What lies outside is clipped.
     """
     places = _places(model, choose)
-    names = sorted({p.source for p in places} | {p.result for p in places})
+    kept = {p.result for p in places if keep_result(p.node)} - {p.source for p in places}
+    names = sorted(({p.source for p in places} | {p.result for p in places}) - kept)
     probe = onnx.ModelProto()
     probe.CopyFrom(model)
     known = {output.name for output in model.graph.output}
