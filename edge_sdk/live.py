@@ -35,6 +35,7 @@ class LivePairs:
         self._changed = threading.Condition()
         self._newest: tuple[FramePair, int] | None = None
         self._running = 0
+        self._failure: Exception | None = None
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -55,12 +56,15 @@ class LivePairs:
 
         Raises:
             StreamTimeoutError: nothing came within ``timeout_s``.
+            Exception: what a camera raised that is no fault of the device.
         """
         with self._changed:
             self._changed.wait_for(
                 lambda: self._newest is not None or self._running == 0, timeout_s
             )
             newest, self._newest = self._newest, None
+            if newest is None and self._failure is not None:
+                raise self._failure
             if newest is None and self._running > 0:
                 raise StreamTimeoutError(
                     f"no pair of frames within {timeout_s:.1f} s: cameras "
@@ -78,6 +82,20 @@ class LivePairs:
                 _log.warning("thread of camera %s does not end", thread.name)
 
     def _read(self, camera: Camera) -> None:
+        try:
+            self._read_until_end(camera)
+        except Exception as error:  # a mistake in a driver: told to the consumer, not swallowed
+            _log.exception("camera %s failed", camera.name)
+            with self._changed:
+                self._failure = error
+        finally:
+            with self._changed:
+                self._running = 0 if self._failure is not None else self._running - 1
+                if self._running == 0:
+                    self._offer(self._pairer.flush())
+                self._changed.notify_all()
+
+    def _read_until_end(self, camera: Camera) -> None:
         stats = self._stats
         while not self._stop.is_set():
             try:
@@ -95,11 +113,6 @@ class LivePairs:
             stats.count(stats.frames_in, camera.name)
             with self._changed:
                 self._offer(self._pairer.push(frame))
-        with self._changed:
-            self._running -= 1
-            if self._running == 0:
-                self._offer(self._pairer.flush())
-            self._changed.notify_all()
 
     def _offer(self, pairs: list[FramePair]) -> None:
         for pair in pairs:
