@@ -201,7 +201,7 @@ class CamerasConfig(Section):
 class PairingConfig(Section):
     """Which frames of the two cameras belong together."""
 
-    tolerance_ms: PositiveFloat = 15.0
+    tolerance_ms: Annotated[float, Field(gt=0, lt=1000)] = 15.0
     single_after_ms: PositiveFloat = 500.0
     """One camera is shown alone when the other has been silent for so long."""
 
@@ -243,7 +243,7 @@ class FusionConfig(Section):
     """Name of a model that comes with the package, or, if it has a slash, a model folder."""
     engine: Literal["auto", "openvino", "onnxruntime"] = "auto"
     precision: Literal["auto", "int8", "fp32"] = "auto"
-    threads: PositiveInt | None = None
+    threads: Annotated[int, Field(gt=0, le=1024)] | None = None
     """Threads on a CPU; None: all physical cores."""
     reset_gap_ms: PositiveFloat = 500.0
     """The recurrent state starts anew after a gap as long as this."""

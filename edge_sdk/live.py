@@ -63,7 +63,7 @@ class LivePairs:
                 lambda: self._newest is not None or self._running == 0, timeout_s
             )
             newest, self._newest = self._newest, None
-            if newest is None and self._failure is not None:
+            if self._failure is not None:
                 raise self._failure
             if newest is None and self._running > 0:
                 raise StreamTimeoutError(
@@ -97,6 +97,7 @@ class LivePairs:
 
     def _read_until_end(self, camera: Camera) -> None:
         stats = self._stats
+        last: int | None = None
         while not self._stop.is_set():
             try:
                 frame = camera.read(READ_TIMEOUT_S)
@@ -111,6 +112,10 @@ class LivePairs:
             if frame is None:
                 break
             stats.count(stats.frames_in, camera.name)
+            if last is not None and frame.sequence > last + 1:
+                lost = frame.sequence - last - 1
+                stats.count(stats.dropped, f"{camera.name} lost by the camera", lost)
+            last = frame.sequence
             with self._changed:
                 self._offer(self._pairer.push(frame))
 
@@ -129,7 +134,10 @@ class LivePairs:
                 return
             try:
                 camera.open()
-            except EdgeSdkError as error:
+                if self._stop.is_set():
+                    camera.close()
+                    return
+            except (EdgeSdkError, OSError) as error:
                 _log.info("camera %s is not back yet: %s", camera.name, error)
                 pause = min(2 * pause, LAST_RETRY_S)
             else:

@@ -11,7 +11,7 @@ import cv2
 from edge_sdk.errors import ConfigError
 from edge_sdk.frames import FusedFrame, Image
 
-__all__ = ["FolderOutput", "Output", "VideoOutput", "open_output"]
+__all__ = ["FolderOutput", "Output", "VideoOutput", "is_folder", "open_output"]
 
 CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
 
@@ -90,6 +90,18 @@ class VideoOutput(_Closing):
         if self._writer is not None:
             self._writer.release()
             self._writer = None
+            self._check()
+
+    def _check(self) -> None:
+        """FFmpeg does not tell of a full disk: look whether the last frame is there."""
+        capture = cv2.VideoCapture(str(self._path))
+        found = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
+        capture.release()
+        if found < self.written:
+            raise ConfigError(
+                f"output {self._path}: only {found} of {self.written} frames could be written; "
+                "is the disk full?"
+            )
 
     def __enter__(self) -> VideoOutput:
         return self
@@ -123,10 +135,14 @@ class FolderOutput(_Closing):
 
 def open_output(path: str | Path, fps: float) -> Output:
     """A folder if ``path`` ends in a slash, is one already or has no suffix; else a video file."""
-    target = Path(path)
-    if str(path).endswith("/") or target.is_dir() or not target.suffix:
-        return FolderOutput(target)
-    return VideoOutput(target, fps)
+    if not str(path):
+        raise ConfigError("output: must not be empty; give a video file, or a FOLDER/")
+    return FolderOutput(Path(path)) if is_folder(path) else VideoOutput(Path(path), fps)
+
+
+def is_folder(path: str | Path) -> bool:
+    """Whether :func:`open_output` takes ``path`` for a folder."""
+    return str(path).endswith("/") or Path(path).is_dir() or not Path(path).suffix
 
 
 def _make_folder(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -166,8 +167,19 @@ class FusionPipeline:
             ir_camera.close()
             raise
         alignment = sections.pop("alignment", None) or AlignmentConfig()
-        alignment = alignment.model_copy(update={"size": size or visible_camera.size})
-        return cls(ir_camera, visible_camera, alignment=alignment, hooks=hooks, **sections)
+        try:
+            values = alignment.model_dump() | {"size": size or visible_camera.size}
+            return cls(
+                ir_camera,
+                visible_camera,
+                alignment=AlignmentConfig(**values),
+                hooks=hooks,
+                **sections,
+            )
+        except BaseException:
+            ir_camera.close()
+            visible_camera.close()
+            raise
 
     @classmethod
     def simulated(
@@ -197,7 +209,7 @@ class FusionPipeline:
         except TypeError as error:
             raise ConfigError(f"simulated: {error}") from None
         rig = SimulatedRig(settings)
-        if "alignment" not in sections and settings.registered:
+        if "alignment" not in sections:
             sections["alignment"] = AlignmentConfig(size=settings.visible_size)
         calibration = None if settings.registered else calibration_of(rig, SIMULATED_DISTANCE_M)
         pipeline = cls(rig.ir, rig.visible, hooks=hooks, calibration=calibration, **sections)
@@ -214,6 +226,8 @@ class FusionPipeline:
     @property
     def fps(self) -> float | None:
         """Frames per second that the visible recording says it has; None if not known or live."""
+        if self.rig is not None:
+            return self.rig.config.visible_fps
         return getattr(self._visible, "fps", None)
 
     def __enter__(self) -> FusionPipeline:
@@ -238,7 +252,15 @@ class FusionPipeline:
         """
         if self._ir is None or self._visible is None:
             raise ConfigError("this pipeline has no cameras: use step(), or give it cameras")
+        started_here = not self._entered
         self._start()
+        try:
+            yield from self._fuse_all()
+        finally:
+            if started_here:
+                self.close()
+
+    def _fuse_all(self) -> Iterator[FusedFrame]:
         if self._live is not None:
             while (newest := self._live.get(self._give_up_s)) is not None:
                 yield self._processor(*newest)
@@ -257,14 +279,19 @@ class FusionPipeline:
 
     def stats(self) -> PipelineStats:
         """Counters since the pipeline was made."""
+        pairing: PairingStats | None = None
         if self._pairer is not None:
-            self._collect_drops(self._pairer.stats)
+            pairing = self._pairer.stats
+            self._collect_drops(pairing)
         elif self._pairs is not None:
             pairing = self._pairs.stats
             self._collect_drops(pairing)
             self._stats.frames_in["ir"] = pairing.received_ir
             self._stats.frames_in["visible"] = pairing.received_visible
-        return self._stats.snapshot()
+        snapshot = self._stats.snapshot()
+        if pairing is not None:
+            snapshot = replace(snapshot, pairs=pairing.paired)
+        return snapshot
 
     def reset_stats(self) -> None:
         """Start the latencies anew, for instance after a warm-up; counters go on."""
@@ -290,14 +317,15 @@ class FusionPipeline:
         try:
             self._ir.open()
             self._visible.open()
+            if self._ir.live:
+                self._pairer = Pairer(
+                    tolerance_ns, single_after_ns=round(self._pairing.single_after_ms * 1e6)
+                )
         except BaseException:
             self.close()
             raise
         self._entered = True
-        if self._ir.live:
-            self._pairer = Pairer(
-                tolerance_ns, single_after_ns=round(self._pairing.single_after_ms * 1e6)
-            )
+        if self._pairer is not None:
             self._live = LivePairs(self._ir, self._visible, self._pairer, self._stats)
             self._live.start()
         else:

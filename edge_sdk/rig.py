@@ -59,6 +59,7 @@ def tracking_hooks(config: TrackingConfig) -> list[Hook]:
         TrackingHook(
             WarmObjectDetector(**config.warm.model_dump()),
             max_lost_s=config.tracker.max_lost_s,
+            coast_s=min(0.2, config.tracker.max_lost_s),
             min_hits=config.tracker.min_hits,
         )
     ]

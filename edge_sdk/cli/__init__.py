@@ -30,6 +30,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Entry point. Our own errors are one line and exit code 2; Ctrl-C and SIGTERM are 130."""
     _register()
     signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGINT, _interrupt)  # a background job of a shell would ignore it
     try:
         app(args=arguments, standalone_mode=True)
     except EdgeSdkError as error:

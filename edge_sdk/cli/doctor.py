@@ -80,6 +80,7 @@ def doctor(
 def _print(found: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in found["machine"].items():
@@ -89,5 +90,5 @@ def _print(found: dict[str, Any]) -> None:
     for kind, key in (("engines", "engine"), ("extras", "extra")):
         for entry in found[kind]:
             mark = "[green]yes[/]" if entry["available"] else "[yellow]no[/]"
-            table.add_row(f"{key} {entry[key]}", mark, entry["reason"])
+            table.add_row(f"{key} {entry[key]}", mark, Text(entry["reason"]))
     Console().print(table)

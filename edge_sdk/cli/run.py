@@ -74,7 +74,10 @@ def run(
         bool | None,
         typer.Option(help="Draw tracks; default: into videos, not into lossless frames."),
     ] = None,
-    detector: Annotated[str, typer.Option(help="warm, none, or auto.")] = "auto",
+    detector: Annotated[
+        str | None,
+        typer.Option(help="warm, none or auto; default: auto, or as the rig file says."),
+    ] = None,
     engine: Annotated[str | None, typer.Option(help="auto, openvino or onnxruntime.")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, int8 or fp32.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads; default: all cores.")] = None,
@@ -99,10 +102,11 @@ def run(
         tracks=tracks,
         side_by_side=side_by_side,
         overlay=overlay,
-        detector=detector,
+        detector=detector or "auto",
         json=json,
         max_frames=max_frames,
     )
+    _refuse_to_overwrite((ir, visible), (output, tracks))
     fusion: dict[str, object] = {
         key: value
         for key, value in (
@@ -119,7 +123,7 @@ def run(
                 "a rig file and --ir, --visible, --calibration, --size, --fps or --stills exclude "
                 "each other: the rig file says all that"
             )
-        pipeline, settings = _from_rig(rig, fusion, settings)
+        pipeline, settings = _from_rig(rig, fusion, settings, detector)
     else:
         if ir is None or visible is None:
             raise ConfigError(
@@ -174,7 +178,8 @@ def run_pipeline(pipeline: FusionPipeline, settings: Settings, total: int | None
     if settings.picture is not None and picture is not None:
         import cv2
 
-        cv2.imwrite(str(settings.picture), picture)
+        if not cv2.imwrite(str(settings.picture), picture):
+            raise ConfigError(f"{settings.picture}: cannot be written; is the folder writable?")
         written["picture"] = settings.picture
     print_summary(stats, len(ids), {k: v for k, v in written.items() if v}, settings.json)
     if interrupted:
@@ -185,9 +190,10 @@ class _Renderer:
     """The picture of a fused frame that is written."""
 
     def __init__(self, settings: Settings, has_tracks: bool) -> None:
+        from edge_sdk.outputs import is_folder
         from edge_sdk.tracking import SideBySide, TrackOverlay
 
-        folder = str(settings.output or "").endswith("/")
+        folder = settings.output is not None and is_folder(settings.output)
         draw = has_tracks and not folder if settings.overlay is None else settings.overlay
         self._overlay = TrackOverlay() if draw else None
         self._side_by_side = SideBySide() if settings.side_by_side else None
@@ -198,19 +204,22 @@ class _Renderer:
 
 
 def _from_rig(
-    rig: Path, fusion: dict[str, object], settings: Settings
+    rig: Path, fusion: dict[str, object], settings: Settings, detector: str | None
 ) -> tuple[FusionPipeline, Settings]:
     """The rig's pipeline, and the settings with what its ``output`` section adds to them."""
-    from edge_sdk.config import FusionConfig, load_rig
+    from edge_sdk.config import FusionConfig, TrackingConfig, load_rig
     from edge_sdk.pipeline import FusionPipeline
 
     config = load_rig(rig)
     if settings.output is None and config.output.video is not None:
         overlay = config.output.overlay if settings.overlay is None else settings.overlay
         settings = replace(settings, output=config.output.video, overlay=overlay)
-    changed = FusionConfig.model_validate(config.fusion.model_dump() | fusion)
-    hooks = [] if config.tracking.detector != "none" else settings.make_hooks()
+    changed = FusionConfig(**(config.fusion.model_dump() | fusion))
     config = config.model_copy(update={"fusion": changed})
+    hooks: list[Hook] = []
+    if detector is not None:  # the option replaces the rig's section
+        config = config.model_copy(update={"tracking": TrackingConfig()})
+        hooks = settings.make_hooks()
     return FusionPipeline.open(config, hooks=hooks), settings
 
 
@@ -235,16 +244,31 @@ def _from_files(
         size=None if size is None else parse_size(size),
         hooks=settings.make_hooks(),
         alignment=AlignmentConfig(calibration=calibration),
-        fusion=FusionConfig.model_validate(fusion),
+        fusion=FusionConfig(**fusion),
     )
 
 
 def parse_size(text: str) -> tuple[int, int]:
     """(width, height) of ``"640x480"``."""
     parts = text.lower().split("x")
-    if len(parts) != 2 or not all(part.isdigit() and int(part) >= 16 for part in parts):
-        raise ConfigError(f"--size {text}: must be WIDTHxHEIGHT in pixels, as 640x480")
+    fits = len(parts) == 2 and all(p.isascii() and p.isdecimal() and len(p) < 6 for p in parts)
+    if not fits or not all(16 <= int(part) <= 16384 for part in parts):
+        raise ConfigError(
+            f"--size {text}: must be WIDTHxHEIGHT in pixels, as 640x480, each from 16 to 16384"
+        )
     return int(parts[0]), int(parts[1])
+
+
+def _refuse_to_overwrite(
+    inputs: tuple[Path | None, ...], outputs: tuple[str | Path | None, ...]
+) -> None:
+    """A recording must not be replaced by what is made of it."""
+    from edge_sdk.capture.files import same_source
+
+    for output in outputs:
+        for source in inputs:
+            if output is not None and source is not None and same_source(source, output):
+                raise ConfigError(f"{output} is one of the inputs and would be overwritten")
 
 
 def _progress(quiet: bool):  # type: ignore[no-untyped-def]

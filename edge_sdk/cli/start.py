@@ -44,9 +44,7 @@ def demo(
         duration_frames=frames,
         registered=True,
         hooks=settings.make_hooks(),
-        fusion=FusionConfig.model_validate(
-            {"engine": engine, "precision": precision, "threads": threads}
-        ),
+        fusion=FusionConfig(engine=engine, precision=precision, threads=threads),
     )
     run_pipeline(pipeline, settings, total=frames)
 

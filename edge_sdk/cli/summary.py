@@ -25,6 +25,7 @@ def print_summary(
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_row("engine", stats.engine or "-")
@@ -43,7 +44,7 @@ def print_summary(
             stage = stats.latency[name]
             table.add_row(f"{name} ms", f"median {stage.p50_ms:.2f}, p99 {stage.p99_ms:.2f}")
     for name, path in written.items():
-        table.add_row(name, str(path))
+        table.add_row(name, Text(str(path)))
     Console().print(table)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -33,13 +34,13 @@ class TrackWriter:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("w", encoding="utf-8", newline="", buffering=1)
+            self._rows = csv.writer(self._file, lineterminator="\n")
+            self._rows.writerow(HEADER)
         except OSError as error:
             raise ConfigError(
                 f"tracks file {self.path}: cannot be written ({error.strerror}); name a file in a "
                 "folder that you may write to"
             ) from error
-        self._rows = csv.writer(self._file, lineterminator="\n")
-        self._rows.writerow(HEADER)
 
     def write(self, fused: FusedFrame) -> None:
         """Append the tracks of one frame.
@@ -67,8 +68,9 @@ class TrackWriter:
             ) from error
 
     def close(self) -> None:
-        """Close the file; may be called twice."""
-        self._file.close()
+        """Close the file; may be called twice. What could not be written was told before."""
+        with suppress(OSError):
+            self._file.close()
 
     def __enter__(self) -> TrackWriter:
         return self

@@ -204,17 +204,21 @@ def _bad_inputs(videos: Path, folders: Path, tmp_path: Path) -> dict[str, tuple[
         "output": (["--ir", ir, *both, "--output", tmp_path / "out.txt"], "must end in"),
         "size": (["--ir", ir, *both, "--size", "wide"], "WIDTHxHEIGHT"),
         "rig": ([tmp_path / "none.yaml"], "none.yaml"),
+        "overwrite": (["--ir", ir, *both, "--output", visible], "would be overwritten"),
+        "threads": (["--ir", ir, *both, "--threads", 0], "threads"),
+        "tracks": (["--ir", ir, *both, "--tracks", "/dev/full"], "/dev/full"),
     }
 
 
 @pytest.mark.parametrize(
     "case",
     ["missing", "text", "empty folder", "two visible", "same twice", "gap", "one camera", "model",
-     "no model", "calibration", "engine", "precision", "output", "size", "rig"],
+     "no model", "calibration", "engine", "precision", "output", "size", "rig", "overwrite",
+     "threads", "tracks"],
 )  # fmt: skip
 def test_bad_input_is_one_line_and_exit_code_2(case, videos, folders, tmp_path, capfd):
     arguments, expected = _bad_inputs(videos, folders, tmp_path)[case]
-    assert edge_sdk("run", *arguments, "--detector", "none", "--threads", 1) == 2
+    assert edge_sdk("run", "--detector", "none", "--threads", 1, *arguments) == 2
     errors = [line for line in capfd.readouterr().err.splitlines() if "error:" in line]
     assert len(errors) == 1 and errors[0].startswith("error: ") and expected in errors[0]
 
@@ -257,12 +261,15 @@ def test_interrupted_run_leaves_a_playable_file(tmp_path, kind):
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=dict(os.environ)
     )
     out = tmp_path / "fused.mp4"
-    end = time.monotonic() + 60
-    while not (out.exists() and out.stat().st_size > 100_000):
-        assert time.monotonic() < end and process.poll() is None
-        time.sleep(0.05)
-    process.send_signal(kind)
-    assert process.wait(timeout=20) == 130
+    try:
+        end = time.monotonic() + 120
+        while not (out.exists() and out.stat().st_size > 100_000):
+            assert time.monotonic() < end and process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(kind)
+        assert process.wait(timeout=60) == 130
+    finally:
+        process.kill()
     assert len(_frames(out)) > 0
 
 
