@@ -35,11 +35,12 @@ setup(
         "Typing :: Typed",
     ],
     python_requires=">=3.10",
-    packages=find_packages(include=["edge_sdk*", "calibration*", "quantize*"]),
+    # The workshops (calibration, quantize, benchmarks) are used from a checkout: a robot carries
+    # neither a training loop nor top-level packages of such common names.
+    packages=find_packages(include=["edge_sdk*"]),
     package_data={
         "edge_sdk": ["py.typed", "*.yaml"],
         "edge_sdk.fusion": ["models/*/*"],
-        "quantize": ["configs/*.yaml"],
     },
     install_requires=[
         "numpy>=1.26",
