@@ -14,6 +14,10 @@ TRAIN = [
     "tqdm>=4.66",
 ]
 
+CALIBRATION = [
+    "edge_sdk_" + name for name in find_packages(include=["calibration", "calibration.*"])
+]
+
 setup(
     name="edge-sdk",
     version="0.1.0",
@@ -35,9 +39,10 @@ setup(
         "Typing :: Typed",
     ],
     python_requires=">=3.10",
-    # The workshops (calibration, quantize, benchmarks) are used from a checkout: a robot carries
-    # neither a training loop nor top-level packages of such common names.
-    packages=find_packages(include=["edge_sdk*"]),
+    # A robot calibrates itself but does not train: the wheel carries calibration/, under a name that
+    # collides with nobody's calibration.py; quantize and benchmarks are used from a checkout.
+    packages=[*find_packages(include=["edge_sdk*"]), *CALIBRATION],
+    package_dir={"edge_sdk_calibration": "calibration"},
     package_data={
         "edge_sdk": ["py.typed", "*.yaml"],
         "edge_sdk.fusion": ["models/*/*"],

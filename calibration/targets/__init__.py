@@ -1,0 +1,1 @@
+"""Calibration targets: what they are, and how they are found in a picture."""
