@@ -39,8 +39,8 @@ setup(
         "Typing :: Typed",
     ],
     python_requires=">=3.10",
-    # A robot calibrates itself but does not train: the wheel carries calibration/, under a name that
-    # collides with nobody's calibration.py; quantize and benchmarks are used from a checkout.
+    # A robot calibrates itself but does not train: the wheel carries calibration/, under a name
+    # that collides with nobody's calibration.py. Quantize and benchmarks stay in the checkout.
     packages=[*find_packages(include=["edge_sdk*"]), *CALIBRATION],
     package_dir={"edge_sdk_calibration": "calibration"},
     package_data={
