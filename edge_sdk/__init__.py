@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         ModelError,
         SourceError,
     )
+    from edge_sdk.events import Event, EventKind
     from edge_sdk.frames import Frame, FrameFlags, FramePair, FusedFrame, Hook, Track
     from edge_sdk.pipeline import FusionPipeline
     from edge_sdk.stats import PipelineStats
@@ -39,6 +40,8 @@ except PackageNotFoundError:  # a checkout that is not installed
 _MODULES = {
     "FusionPipeline": "pipeline",
     "PipelineStats": "stats",
+    "Event": "events",
+    "EventKind": "events",
     "Frame": "frames",
     "FrameFlags": "frames",
     "FramePair": "frames",
@@ -60,6 +63,8 @@ __all__ = [
     "DependencyError",
     "EdgeSdkError",
     "EngineError",
+    "Event",
+    "EventKind",
     "Frame",
     "FrameFlags",
     "FramePair",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union
 
 from pydantic import (
     AfterValidator,
@@ -26,6 +26,9 @@ from pydantic_core import PydanticCustomError
 from edge_sdk.errors import ConfigError
 from edge_sdk.yaml_file import Section, YamlText, parse_yaml, read_yaml, validate
 
+if TYPE_CHECKING:
+    from edge_sdk.capture.supervision import SupervisorSettings
+
 __all__ = [
     "AlignmentConfig",
     "CamerasConfig",
@@ -40,6 +43,7 @@ __all__ = [
     "SerialConfig",
     "SimulatedConfig",
     "SimulationConfig",
+    "SupervisionConfig",
     "ToneConfig",
     "TrackerConfig",
     "TrackingConfig",
@@ -215,6 +219,29 @@ class PairingConfig(Section):
         return self
 
 
+class SupervisionConfig(Section):
+    """When a live camera counts as gone, and is opened again."""
+
+    silent_after_ms: PositiveFloat = 500.0
+    """A camera without a frame for so long, and for five frame periods, is silent."""
+    frozen_after_ms: PositiveFloat | None = 500.0
+    """A camera that repeats one picture for so long, and for five frames, is frozen. None for
+    sources without noise, which may stand still: their content is not looked at."""
+    reopen_after_s: PositiveFloat = 2.0
+    """A camera that is silent or frozen for so long is closed and opened again."""
+
+    def settings(self) -> SupervisorSettings:
+        """In the supervisor's units."""
+        from edge_sdk.capture.supervision import SupervisorSettings
+
+        frozen_ms = self.frozen_after_ms
+        return SupervisorSettings(
+            silent_after_s=self.silent_after_ms / 1e3,
+            frozen_after_s=None if frozen_ms is None else frozen_ms / 1e3,
+            reopen_after_s=self.reopen_after_s,
+        )
+
+
 class AlignmentConfig(Section):
     """How both pictures come into one pixel grid; see :class:`edge_sdk.alignment.Aligner`."""
 
@@ -325,6 +352,7 @@ class RigConfig(Section):
     cameras: CamerasConfig
     simulation: SimulationConfig = SimulationConfig()
     pairing: PairingConfig = PairingConfig()
+    supervision: SupervisionConfig = SupervisionConfig()
     alignment: AlignmentConfig = AlignmentConfig()
     tone: ToneConfig = ToneConfig()
     fusion: FusionConfig = FusionConfig()

@@ -6,6 +6,7 @@
     +-- ConfigError            a rig file, an option or an argument is wrong
     |   +-- CalibrationError   a calibration file is wrong, or belongs to another camera or size
     +-- SourceError            a camera or a recording cannot deliver what was asked
+    |   +-- BandwidthError
     |   +-- DeviceNotFoundError
     |   +-- StreamTimeoutError
     |   +-- DisconnectedError
@@ -23,6 +24,7 @@ Every message says what was asked, what was found and what to do about it.
 from __future__ import annotations
 
 __all__ = [
+    "BandwidthError",
     "CalibrationError",
     "ConfigError",
     "CoreRejectedError",
@@ -54,6 +56,10 @@ class CalibrationError(ConfigError):
 
 class SourceError(EdgeSdkError):
     """A camera or a recording cannot deliver what was asked of it."""
+
+
+class BandwidthError(SourceError):
+    """A camera cannot stream because its bus has no room for it beside the others."""
 
 
 class DeviceNotFoundError(SourceError):

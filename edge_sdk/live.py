@@ -1,145 +1,195 @@
-"""Live cameras: a reading thread for each, and a place that holds the newest pair only."""
+"""Live cameras: both read under supervision, and a place that holds the newest pair only."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from edge_sdk.capture.camera import Camera
 from edge_sdk.capture.pairing import Pairer
-from edge_sdk.errors import EdgeSdkError, SourceError, StreamTimeoutError
-from edge_sdk.frames import FramePair
+from edge_sdk.capture.supervision import CameraState, SupervisorSettings
+from edge_sdk.capture.supervisor import CameraSupervisor
+from edge_sdk.errors import StreamTimeoutError
+from edge_sdk.events import EventHub, EventKind
+from edge_sdk.frames import Frame, FrameFlags, FramePair
 from edge_sdk.stats import StatsRecorder
 
-__all__ = ["LivePairs"]
+__all__ = ["LivePair", "LivePairs"]
 
 _log = logging.getLogger(__name__)
 
-READ_TIMEOUT_S = 0.5
-FIRST_RETRY_S = 0.1
-LAST_RETRY_S = 5.0
+CHECK_S = 0.05
+STOP_S = 4.0
+_HAS_NO_PART = (
+    CameraState.SILENT,
+    CameraState.FROZEN,
+    CameraState.LOST,
+    CameraState.HUNG,
+    CameraState.ENDED,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LivePair:
+    """A pair, and what the cameras' supervisors know.
+
+    Attributes:
+        pair: the frames.
+        arrival_ns: when it was there, ``time.monotonic_ns()``.
+        reasons: why a frame is missing: ``"ir lost"``, ``"visible frozen"``, ...
+    """
+
+    pair: FramePair
+    arrival_ns: int
+    reasons: tuple[str, ...] = ()
 
 
 class LivePairs:
     """Reads two cameras and hands out the newest pair; older ones are dropped and counted.
 
-    A camera that times out or goes away does not stop the other one: it is closed and reopened with
-    growing pauses until it is back.
+    A camera that is lost, silent, frozen or hung does not stop the other one, whose frames are
+    handed out alone until it is back; see :class:`CameraSupervisor`.
+
+    Args:
+        ir, visible: live cameras, open already.
+        pairer: pairs their frames.
+        stats: counts.
+        events: told what happens.
+        settings: bounds of the supervision.
+        ir_flags: what is known of the infrared frames of this moment (the shutter).
     """
 
-    def __init__(self, ir: Camera, visible: Camera, pairer: Pairer, stats: StatsRecorder) -> None:
-        self._cameras = (ir, visible)
+    def __init__(
+        self,
+        ir: Camera,
+        visible: Camera,
+        pairer: Pairer,
+        stats: StatsRecorder,
+        events: EventHub,
+        settings: SupervisorSettings | None = None,
+        ir_flags: Callable[[], FrameFlags] | None = None,
+    ) -> None:
+        self._supervisors = tuple(CameraSupervisor(c, self, settings) for c in (ir, visible))
         self._pairer = pairer
         self._stats = stats
+        self._events = events
+        self._ir_flags = ir_flags
         self._changed = threading.Condition()
-        self._newest: tuple[FramePair, int] | None = None
-        self._running = 0
-        self._failure: Exception | None = None
+        self._newest: LivePair | None = None
+        self._running = len(self._supervisors)
+        self._clock_jumps = 0
         self._stop = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._watchdog = threading.Thread(target=self._watch, name="edge_sdk watch", daemon=True)
 
     def start(self) -> None:
-        """Begin to read; the cameras are open already."""
-        self._running = len(self._cameras)
-        for camera in self._cameras:
-            thread = threading.Thread(
-                target=self._read, args=(camera,), name=f"edge_sdk {camera.name}", daemon=True
-            )
-            self._threads.append(thread)
-            thread.start()
+        """Begin to read."""
+        for supervisor in self._supervisors:
+            supervisor.start()
+        self._watchdog.start()
 
-    def get(self, timeout_s: float) -> tuple[FramePair, int] | None:
-        """Newest pair that was not handed out yet, and its arrival (``time.monotonic_ns()``).
-
-        Returns None when both streams have ended.
+    def get(self, timeout_s: float) -> LivePair | None:
+        """Newest pair that was not handed out yet; None when both streams have ended.
 
         Raises:
             StreamTimeoutError: nothing came within ``timeout_s``.
-            Exception: what a camera raised that is no fault of the device.
         """
         with self._changed:
             self._changed.wait_for(
-                lambda: self._newest is not None or self._running == 0, timeout_s
+                lambda: self._newest is not None or self._running == 0 or self._stop.is_set(),
+                timeout_s,
             )
             newest, self._newest = self._newest, None
-            if self._failure is not None:
-                raise self._failure
-            if newest is None and self._running > 0:
+            if newest is None and self._running > 0 and not self._stop.is_set():
+                cause = next((s.error for s in self._supervisors if s.error is not None), None)
                 raise StreamTimeoutError(
-                    f"no pair of frames within {timeout_s:.1f} s: cameras "
-                    f"{' and '.join(c.name for c in self._cameras)} deliver nothing that pairs; "
-                    "see pipeline.stats() for the cause"
-                )
+                    f"no pair of frames within {timeout_s:.1f} s: {self._describe()}; see "
+                    "pipeline.stats() for what was dropped and why"
+                ) from cause
             return newest
 
-    def stop(self) -> None:
-        """End the threads; bounded by the cameras' own read time-out."""
+    def stop(self) -> bool:
+        """End the threads and close the cameras, within some 4 s whatever their drivers do.
+
+        Returns:
+            False if a driver's call hangs: its thread is abandoned.
+        """
         self._stop.set()
-        for thread in self._threads:
-            thread.join(timeout=4 * READ_TIMEOUT_S)
-            if thread.is_alive():
-                _log.warning("thread of camera %s does not end", thread.name)
+        with self._changed:
+            self._changed.notify_all()
+        for supervisor in self._supervisors:
+            supervisor.signal_stop()
+        deadline_s = time.monotonic() + STOP_S
+        ended = [supervisor.stop(deadline_s) for supervisor in self._supervisors]
+        if self._watchdog.is_alive() and self._watchdog is not threading.current_thread():
+            self._watchdog.join(1.0)
+        return all(ended)
 
-    def _read(self, camera: Camera) -> None:
-        try:
-            self._read_until_end(camera)
-        except Exception as error:  # a mistake in a driver: told to the consumer, not swallowed
-            _log.exception("camera %s failed", camera.name)
-            with self._changed:
-                self._failure = error
-        finally:
-            with self._changed:
-                self._running = 0 if self._failure is not None else self._running - 1
-                if self._running == 0:
-                    self._offer(self._pairer.flush())
-                self._changed.notify_all()
+    # The supervisors' owner ---------------------------------------------------------------------
 
-    def _read_until_end(self, camera: Camera) -> None:
-        stats = self._stats
-        last: int | None = None
-        while not self._stop.is_set():
-            try:
-                frame = camera.read(READ_TIMEOUT_S)
-            except StreamTimeoutError:
-                stats.count(stats.events, f"{camera.name} time-out")
-                continue
-            except SourceError as error:
-                _log.warning("camera %s: %s", camera.name, error)
-                stats.count(stats.events, f"{camera.name} lost")
-                self._reopen(camera)
-                continue
-            if frame is None:
-                break
-            stats.count(stats.frames_in, camera.name)
-            if last is not None and frame.sequence > last + 1:
-                lost = frame.sequence - last - 1
-                stats.count(stats.dropped, f"{camera.name} lost by the camera", lost)
-            last = frame.sequence
-            with self._changed:
-                self._offer(self._pairer.push(frame))
+    def on_frame(self, frame: Frame) -> None:
+        with self._changed:
+            self._offer(self._pairer.push(frame))
+            jumps = self._pairer.clock_jumps
+            jumped, self._clock_jumps = jumps > self._clock_jumps, jumps
+        if jumped:
+            self._events.emit(
+                EventKind.CLOCK_JUMP,
+                f"time stamps jumped to {frame.timestamp_ns / 1e9:.3f} s; pairing starts anew",
+                frame.camera,
+            )
+
+    def on_state(self, camera: str, state: CameraState) -> None:
+        with self._changed:
+            self._offer(self._pairer.set_absent(camera, state in _HAS_NO_PART))
+
+    def on_end(self, camera: str) -> None:
+        with self._changed:
+            self._running -= 1
+            if self._running == 0:
+                self._offer(self._pairer.flush())
+            self._changed.notify_all()
+
+    def on_event(self, kind: EventKind, message: str, camera: str) -> None:
+        self._events.emit(kind, message, camera)
+
+    def on_count(self, counter: str, key: str, amount: int = 1) -> None:
+        self._stats.count(getattr(self._stats, counter), key, amount)
+
+    def flags_of(self, camera: str) -> FrameFlags:
+        if camera != "ir" or self._ir_flags is None:
+            return FrameFlags.NONE
+        return self._ir_flags()
+
+    # --------------------------------------------------------------------------------------------
 
     def _offer(self, pairs: list[FramePair]) -> None:
         for pair in pairs:
             if self._newest is not None:
                 self._stats.count(self._stats.dropped, "superseded")
-            self._newest = (pair, time.monotonic_ns())
+            self._newest = LivePair(pair, time.monotonic_ns(), self._reasons(pair))
             self._changed.notify_all()
 
-    def _reopen(self, camera: Camera) -> None:
-        pause = FIRST_RETRY_S
-        while not self._stop.is_set():
-            camera.close()
-            if self._stop.wait(pause):
-                return
-            try:
-                camera.open()
-                if self._stop.is_set():
-                    camera.close()
-                    return
-            except (EdgeSdkError, OSError) as error:
-                _log.info("camera %s is not back yet: %s", camera.name, error)
-                pause = min(2 * pause, LAST_RETRY_S)
-            else:
-                self._stats.count(self._stats.events, f"{camera.name} back")
-                return
+    def _reasons(self, pair: FramePair) -> tuple[str, ...]:
+        frames = zip((pair.ir, pair.visible), self._supervisors, strict=True)
+        return tuple(
+            f"{supervisor.camera.name} {supervisor.state.value}"
+            for frame, supervisor in frames
+            if frame is None and supervisor.state in _HAS_NO_PART
+        )
+
+    def _describe(self) -> str:
+        return ", ".join(
+            f"camera {s.camera.name} is {s.state.value}" + (f" ({s.why})" if s.why else "")
+            for s in self._supervisors
+        )
+
+    def _watch(self) -> None:
+        while not self._stop.wait(CHECK_S):
+            for supervisor in self._supervisors:
+                try:
+                    supervisor.check()
+                except Exception:  # the watch must go on
+                    _log.exception("the watch over camera %s failed", supervisor.camera.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -14,10 +14,12 @@ from edge_sdk.config import (
     FusionConfig,
     PairingConfig,
     RigConfig,
+    SupervisionConfig,
     ToneConfig,
     load_rig,
 )
-from edge_sdk.errors import ConfigError, SourceError
+from edge_sdk.errors import ConfigError, StreamTimeoutError
+from edge_sdk.events import Event, EventHub, EventKind
 from edge_sdk.frames import FramePair, FusedFrame, Hook
 from edge_sdk.stats import PipelineStats, StatsRecorder
 
@@ -34,6 +36,10 @@ __all__ = ["FusionPipeline"]
 
 _log = logging.getLogger(__name__)
 
+OPEN_S = 10.0
+CLOSE_S = 2.0
+TELL_S = 0.5
+
 
 class FusionPipeline:
     """Wires cameras, pairing, alignment, tone, fusion and hooks together.
@@ -49,7 +55,8 @@ class FusionPipeline:
     Args:
         ir, visible: cameras, see :class:`edge_sdk.capture.Camera`; both live or neither. None for
             a pipeline that is only stepped.
-        pairing, alignment, tone, fusion: sections of the rig file, see :mod:`edge_sdk.config`.
+        pairing, alignment, tone, fusion, supervision: sections of the rig file, see
+            :mod:`edge_sdk.config`.
         hooks: callables ``hook(fused) -> None | list[Track]``.
         calibration: instead of the file that ``alignment.calibration`` names.
         give_up_s: the iterator raises after so long without any pair from live cameras.
@@ -67,6 +74,7 @@ class FusionPipeline:
         alignment: AlignmentConfig | None = None,
         tone: ToneConfig | None = None,
         fusion: FusionConfig | None = None,
+        supervision: SupervisionConfig | None = None,
         hooks: Sequence[Hook] = (),
         calibration: Calibration | None = None,
         give_up_s: float = 30.0,
@@ -84,8 +92,10 @@ class FusionPipeline:
         self.hooks: tuple[Hook, ...] = tuple(hooks)
         self._ir, self._visible = ir, visible
         self._pairing = pairing or PairingConfig()
+        self._supervision = supervision or SupervisionConfig()
         self._give_up_s = give_up_s
         self._stats = StatsRecorder()
+        self._events = EventHub(lambda name: self._stats.count(self._stats.events, name))
         self._processor: PairProcessor = PairProcessor(
             alignment or AlignmentConfig(),
             tone or ToneConfig(),
@@ -97,7 +107,7 @@ class FusionPipeline:
         self._pairer: Pairer | None = None
         self._live: LivePairs | None = None
         self._pairs: RecordedPairs | None = None
-        self._entered = False
+        self._entered = self._closed = False
 
     @classmethod
     def open(cls, rig: str | Path | RigConfig, *, hooks: Sequence[Hook] = ()) -> FusionPipeline:
@@ -123,6 +133,7 @@ class FusionPipeline:
             alignment=config.alignment,
             tone=config.tone,
             fusion=config.fusion,
+            supervision=config.supervision,
             hooks=[*tracking_hooks(config.tracking), *hooks],
         )
         pipeline.rig = simulation
@@ -148,24 +159,15 @@ class FusionPipeline:
             allow_gaps: accept missing numbers in a numbered folder as lost frames.
             size: (width, height) of the fused picture; None: that of the visible recording.
             hooks: see the class.
-            sections: ``pairing``, ``alignment``, ``tone``, ``fusion``; ``size`` wins over
+            sections: further arguments of the class; ``size`` wins over
                 ``alignment.size``.
 
         Raises:
             SourceError: a recording cannot be read, or both are the same.
         """
-        from edge_sdk.capture.files import open_recording, same_source
+        from edge_sdk.rig import open_recordings
 
-        if same_source(ir, visible):
-            raise SourceError(
-                f"ir and visible are the same recording: {ir}; give one of each camera"
-            )
-        ir_camera = open_recording(ir, "ir", fps=fps, allow_gaps=allow_gaps)
-        try:
-            visible_camera = open_recording(visible, "visible", fps=fps, allow_gaps=allow_gaps)
-        except BaseException:
-            ir_camera.close()
-            raise
+        ir_camera, visible_camera = open_recordings(ir, visible, fps, allow_gaps)
         alignment = sections.pop("alignment", None) or AlignmentConfig()
         try:
             values = alignment.model_dump() | {"size": size or visible_camera.size}
@@ -194,24 +196,16 @@ class FusionPipeline:
             condition: ``"day"``, ``"night"``, ``"smoke"`` or ``"glare"``.
             hooks: see the class.
             options: further fields of :class:`edge_sdk.capture.simulated.SimulationConfig`, and
-                the sections ``pairing``, ``alignment``, ``tone``, ``fusion``.
+                ``pairing``, ``alignment``, ``tone``, ``fusion``, ``supervision``, ``give_up_s``.
         """
-        from edge_sdk.capture.simulated import SimulatedRig, SimulationConfig
-        from edge_sdk.rig import SIMULATED_DISTANCE_M, calibration_of
+        from edge_sdk.rig import SIMULATED_DISTANCE_M, calibration_of, simulated_rig
 
-        sections = {
-            name: options.pop(name)
-            for name in ("pairing", "alignment", "tone", "fusion")
-            if name in options
-        }
-        try:
-            settings = SimulationConfig(condition=condition, **options)
-        except TypeError as error:
-            raise ConfigError(f"simulated: {error}") from None
-        rig = SimulatedRig(settings)
-        if "alignment" not in sections:
-            sections["alignment"] = AlignmentConfig(size=settings.visible_size)
-        calibration = None if settings.registered else calibration_of(rig, SIMULATED_DISTANCE_M)
+        names = ("pairing", "alignment", "tone", "fusion", "supervision", "give_up_s")
+        sections = {name: options.pop(name) for name in names if name in options}
+        rig = simulated_rig(condition, options)
+        sections.setdefault("alignment", AlignmentConfig(size=rig.config.visible_size))
+        registered = rig.config.registered
+        calibration = None if registered else calibration_of(rig, SIMULATED_DISTANCE_M)
         pipeline = cls(rig.ir, rig.visible, hooks=hooks, calibration=calibration, **sections)
         pipeline.rig = rig
         return pipeline
@@ -246,8 +240,10 @@ class FusionPipeline:
         """Fused frames until both streams end.
 
         Raises:
-            StreamTimeoutError: live cameras gave no pair for ``give_up_s``.
+            StreamTimeoutError: live cameras gave no pair for ``give_up_s``. They go on being
+                reopened, so that iterating again may succeed.
             SourceError: a recording is damaged.
+            ConfigError: the pipeline was closed.
             EngineError: fusion failed.
         """
         if self._ir is None or self._visible is None:
@@ -263,7 +259,7 @@ class FusionPipeline:
     def _fuse_all(self) -> Iterator[FusedFrame]:
         if self._live is not None:
             while (newest := self._live.get(self._give_up_s)) is not None:
-                yield self._processor(*newest)
+                yield self._processor(newest.pair, newest.arrival_ns, newest.reasons)
         else:
             assert self._pairs is not None
             for pair in self._pairs:
@@ -276,6 +272,24 @@ class FusionPipeline:
     def set_distance(self, distance_m: float) -> None:
         """Align objects at this distance from now on; needs a calibration with extrinsics."""
         self._processor.set_distance(distance_m)
+
+    def subscribe(self, callback: Callable[[Event], object]) -> Callable[[], None]:
+        """Call ``callback(event)`` for everything that happens to the cameras from now on.
+
+        It is called in a thread of its own, so that it may be slow; what it raises is logged and
+        counted. Returns a function that ends the subscription.
+        """
+        return self._events.subscribe(callback)
+
+    def emit(self, kind: EventKind | str, message: str, camera: str | None = None) -> Event:
+        """Tell the subscribers of something, and count it in ``stats().events``.
+
+        Args:
+            kind: see :class:`edge_sdk.events.EventKind`.
+            message: one sentence: what was found.
+            camera: ``"ir"``, ``"visible"`` or None.
+        """
+        return self._events.emit(kind, message, camera)
 
     def stats(self) -> PipelineStats:
         """Counters since the pipeline was made."""
@@ -290,7 +304,19 @@ class FusionPipeline:
             self._stats.frames_in["visible"] = pairing.received_visible
         snapshot = self._stats.snapshot()
         if pairing is not None:
-            snapshot = replace(snapshot, pairs=pairing.paired)
+            snapshot = replace(
+                snapshot,
+                pairs=pairing.paired,
+                singles={
+                    name: count
+                    for name, count in (
+                        ("ir", pairing.single_ir),
+                        ("visible", pairing.single_visible),
+                    )
+                    if count
+                },
+                clock_jumps=pairing.clock_jumps,
+            )
         return snapshot
 
     def reset_stats(self) -> None:
@@ -298,25 +324,37 @@ class FusionPipeline:
         self._stats.reset_latency()
 
     def close(self) -> None:
-        """Stop the threads and release the cameras. May be called twice."""
+        """Stop the threads and release the cameras, for good. May be called twice.
+
+        With live cameras this takes some 4 s at most, even if a driver hangs.
+        """
+        if self._closed:
+            return
         if self._live is not None:
             self._live.stop()
-        for camera in (self._ir, self._visible):
-            if camera is not None:
-                camera.close()
+        else:
+            for camera in (self._ir, self._visible):
+                if camera is not None:
+                    self._bounded(camera.close, camera, "close", CLOSE_S)
+        self._closed = self._entered
         self._entered = False
+        self._events.flush(TELL_S)
 
     def _start(self) -> None:
         if self._entered or self._ir is None or self._visible is None:
             return
+        if self._closed:
+            raise ConfigError(
+                "this pipeline was closed, and its hooks hold what they saw: make a new one"
+            )
         from edge_sdk.capture.pairing import Pairer
         from edge_sdk.capture.recorded_pairs import pair_recordings
         from edge_sdk.live import LivePairs
 
         tolerance_ns = round(self._pairing.tolerance_ms * 1e6)
         try:
-            self._ir.open()
-            self._visible.open()
+            self._open(self._ir)
+            self._open(self._visible)
             if self._ir.live:
                 self._pairer = Pairer(
                     tolerance_ns, single_after_ns=round(self._pairing.single_after_ms * 1e6)
@@ -326,10 +364,34 @@ class FusionPipeline:
             raise
         self._entered = True
         if self._pairer is not None:
-            self._live = LivePairs(self._ir, self._visible, self._pairer, self._stats)
+            self._live = LivePairs(
+                self._ir,
+                self._visible,
+                self._pairer,
+                self._stats,
+                self._events,
+                self._supervision.settings(),
+            )
             self._live.start()
         else:
             self._pairs = pair_recordings(self._ir, self._visible, tolerance_ns)
+
+    @staticmethod
+    def _bounded(call: Callable[[], None], camera: Camera, what: str, bound_s: float) -> bool:
+        """Call into a driver; False if it is a live camera's and does not return in time."""
+        from edge_sdk.capture.bounded import run_bounded
+
+        if camera.live:
+            return run_bounded(call, bound_s, f"{camera.name} {what}")
+        call()
+        return True
+
+    def _open(self, camera: Camera) -> None:
+        if not self._bounded(camera.open, camera, "open", OPEN_S):
+            raise StreamTimeoutError(
+                f"camera {camera.name}: open() of its driver has not returned within {OPEN_S:g} s; "
+                "unplug the camera and plug it in again, or look at its power supply"
+            )
 
     def _collect_drops(self, pairing: PairingStats) -> None:
         for camera in ("ir", "visible"):

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from edge_sdk.config import RigConfig, TrackingConfig
-from edge_sdk.errors import ConfigError
+from edge_sdk.errors import ConfigError, SourceError
 from edge_sdk.frames import Hook
 
 if TYPE_CHECKING:
     from edge_sdk.calibration_file import Calibration
     from edge_sdk.capture.camera import Camera
+    from edge_sdk.capture.files import RecordedCamera
     from edge_sdk.capture.simulated import SimulatedRig
 
-__all__ = ["SIMULATED_DISTANCE_M", "calibration_of", "open_cameras", "tracking_hooks"]
+__all__ = [
+    "SIMULATED_DISTANCE_M",
+    "calibration_of",
+    "open_cameras",
+    "open_recordings",
+    "simulated_rig",
+    "tracking_hooks",
+]
 
 SIMULATED_DISTANCE_M = 10.0
 
@@ -45,6 +54,40 @@ def open_cameras(config: RigConfig) -> tuple[Camera, Camera, SimulatedRig | None
     raise ConfigError(
         f"cameras.ir.driver: {driver!r} is not part of this release; it has files and simulated"
     )
+
+
+def open_recordings(
+    ir: str | Path, visible: str | Path, fps: float | None, allow_gaps: bool
+) -> tuple[RecordedCamera, RecordedCamera]:
+    """Two recordings of one scene.
+
+    Raises:
+        SourceError: one cannot be read, or both are the same.
+    """
+    from edge_sdk.capture.files import open_recording, same_source
+
+    if same_source(ir, visible):
+        raise SourceError(f"ir and visible are the same recording: {ir}; give one of each camera")
+    ir_camera = open_recording(ir, "ir", fps=fps, allow_gaps=allow_gaps)
+    try:
+        return ir_camera, open_recording(visible, "visible", fps=fps, allow_gaps=allow_gaps)
+    except BaseException:
+        ir_camera.close()
+        raise
+
+
+def simulated_rig(condition: str, options: dict[str, Any]) -> SimulatedRig:
+    """The simulated rig with these fields of ``SimulationConfig``.
+
+    Raises:
+        ConfigError: there is no such field, or a value is out of its range.
+    """
+    from edge_sdk.capture.simulated import SimulatedRig, SimulationConfig
+
+    try:
+        return SimulatedRig(SimulationConfig(condition=condition, **options))
+    except TypeError as error:
+        raise ConfigError(f"simulated: {error}") from None
 
 
 def tracking_hooks(config: TrackingConfig) -> list[Hook]:

@@ -42,11 +42,14 @@ class PipelineStats:
     Attributes:
         frames_in: frames that each camera delivered.
         pairs: pairs that were formed.
+        singles: camera -> frames delivered without a partner, while the other camera was away.
         fused: frames that came out.
         dropped: cause -> frames (or pairs) that never reached the output.
         degraded: cause -> fused frames that carry it in ``FusedFrame.degraded``.
         resets: cause -> resets of the recurrent state.
-        events: what happened to the cameras: reconnections, time-outs.
+        events: name -> how often it happened, see :class:`edge_sdk.events.Event`: ``"ir lost"``,
+            ``"ir back"``, ...; also ``"event callback failed"``.
+        clock_jumps: jumps of either camera's clock; one that both show counts twice.
         latency: stage -> :class:`LatencyStats`; stages are ``align``, ``tone``, ``fuse``, ``hooks``
             and ``total``, which is from the pair's arrival to the fused frame.
         skew_ms_mean, skew_ms_max: absolute skew of the pairs, milliseconds.
@@ -57,11 +60,13 @@ class PipelineStats:
 
     frames_in: dict[str, int]
     pairs: int
+    singles: dict[str, int]
     fused: int
     dropped: dict[str, int]
     degraded: dict[str, int]
     resets: dict[str, int]
     events: dict[str, int]
+    clock_jumps: int
     latency: dict[str, LatencyStats]
     skew_ms_mean: float
     skew_ms_max: float
@@ -144,11 +149,13 @@ class StatsRecorder:
             return PipelineStats(
                 frames_in=dict(self.frames_in),
                 pairs=self._pairs,
+                singles={},
                 fused=self._fused,
                 dropped={key: n for key, n in self.dropped.items() if n},
                 degraded=dict(self.degraded),
                 resets=dict(self.resets),
                 events=dict(self.events),
+                clock_jumps=0,
                 latency=latency,
                 skew_ms_mean=self._skew_sum / max(1, self._skews) / 1e6,
                 skew_ms_max=self._skew_max / 1e6,

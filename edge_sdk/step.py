@@ -55,8 +55,16 @@ class PairProcessor:
         self._index = 0
         self._was_shut = False
 
-    def __call__(self, pair: FramePair, arrival_ns: int | None = None) -> FusedFrame:
-        """Fuse one pair; ``arrival_ns`` is when it was there, in ``time.monotonic_ns()``."""
+    def __call__(
+        self, pair: FramePair, arrival_ns: int | None = None, reasons: tuple[str, ...] = ()
+    ) -> FusedFrame:
+        """Fuse one pair.
+
+        Args:
+            pair: the frames.
+            arrival_ns: when it was there, ``time.monotonic_ns()``; None for now.
+            reasons: why a frame is missing, where more is known; added to ``degraded``.
+        """
         stats = self._stats
         start = time.monotonic_ns() if arrival_ns is None else arrival_ns
         with stats.stage("align"):
@@ -70,7 +78,7 @@ class PairProcessor:
             self.fuser.reset("shutter")  # the correction has changed the column stripes
         self._was_shut = shut
 
-        degraded = _degraded(pair)
+        degraded = (*_degraded(pair), *reasons)
         reset = None
         with stats.stage("fuse"):
             if ir is not None and visible is not None:

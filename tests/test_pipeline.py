@@ -219,14 +219,6 @@ def test_a_lost_camera_comes_back():
         assert pipeline.stats().events["ir lost"] == pipeline.stats().events["ir back"] == 1
 
 
-def test_a_mistake_in_a_driver_reaches_the_consumer():
-    ir, visible = ScriptedCamera("ir"), ScriptedCamera("visible")
-    with FusionPipeline(ir, visible, **SMALL) as pipeline:
-        ir.give(ZeroDivisionError("a bug"))
-        with pytest.raises(ZeroDivisionError, match="a bug"):
-            next(iter(pipeline))
-
-
 def test_silent_cameras_end_in_one_clear_error():
     from edge_sdk.errors import StreamTimeoutError
 

@@ -96,6 +96,7 @@ class _Stream:
         self.pending: deque[Frame] = deque()
         self.steps_ns: deque[int] = deque(maxlen=_STEPS_KEPT)
         self.last_ns: int | None = None
+        self.absent = False
         self.forget()
 
     def forget(self) -> None:
@@ -184,6 +185,11 @@ class Pairer:
         self._visible = _Stream(self._stats.visible)
 
     @property
+    def clock_jumps(self) -> int:
+        """Jumps of either clock so far."""
+        return self._stats.clock_jumps
+
+    @property
     def stats(self) -> PairingStats:
         """A copy of the counters as they are now."""
         return copy.deepcopy(self._stats)
@@ -231,6 +237,16 @@ class Pairer:
         if stream.seen_ns is None or stream.seen_ns < timestamp_ns:
             stream.seen_ns = timestamp_ns
         return self._settle()
+
+    def set_absent(self, camera: str, absent: bool) -> list[FramePair]:
+        """Say that ``camera`` delivers nothing for now, or does again.
+
+        As long as it is absent the other camera's frames leave at once, without a partner, if
+        ``single_after_ns`` allows that at all. Returns what leaves now.
+        """
+        stream, other = self._streams(camera)
+        stream.absent = absent
+        return self._release_singles(other, stream) if absent else []
 
     def flush(self) -> list[FramePair]:
         """End of the streams: pair what waits, drop the rest; then ready for new streams."""
@@ -322,7 +338,8 @@ class Pairer:
             return []
         heard_ns = stream.first_ns if other.usable_ns is None else other.usable_ns
         assert heard_ns is not None
-        if stream.pending[-1].timestamp_ns - heard_ns <= self._single_after_ns:
+        silent_ns = stream.pending[-1].timestamp_ns - heard_ns
+        if not other.absent and silent_ns <= self._single_after_ns:
             return []
         pairs = self._pair_up(self._ir.pending, self._visible.pending)
         if stream is self._ir:
