@@ -23,7 +23,7 @@ app = typer.Typer(
 
 def _register() -> None:
     """Commands live in modules of their own; importing one adds its command to ``app``."""
-    from edge_sdk.cli import bench, calibrate, doctor, run, start  # noqa: F401
+    from edge_sdk.cli import bench, calibrate, devices, doctor, run, start  # noqa: F401
 
 
 def main(arguments: list[str] | None = None) -> None:
