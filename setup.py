@@ -5,6 +5,8 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 TRACK = ["supervision>=0.26", "trackers>=2.6"]
+# linuxpy is GPL-3.0 and loaded only when a camera is opened; simplejpeg decodes Motion JPEG.
+V4L2 = ["linuxpy>=0.25", "simplejpeg>=1.7"]
 TRAIN = [
     "matplotlib>=3.8",
     "onnx>=1.16",
@@ -60,13 +62,14 @@ setup(
     ],
     extras_require={
         "track": TRACK,
-        "v4l2": ["linuxpy>=0.20"],
+        "v4l2": V4L2,
         "train": TRAIN,
         "tensorrt": ["torch>=2.11", "torch-tensorrt>=2.11"],
         "rtx": ["torch>=2.11", "torch-tensorrt-rtx>=2.11"],
         "test": [
             *TRACK,
             *TRAIN,
+            *V4L2,
             "mypy>=1.11",
             "psutil>=5.9",
             "pytest>=8.0",

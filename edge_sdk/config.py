@@ -23,6 +23,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from edge_sdk.capture.v4l2.fourcc import FORMATS, format_of_name
 from edge_sdk.errors import ConfigError
 from edge_sdk.yaml_file import Section, YamlText, parse_yaml, read_yaml, validate
 
@@ -76,6 +77,13 @@ def _model(value: str, info: ValidationInfo) -> str:
     return str(_exists(_in_folder(value, info))) if "/" in value else value
 
 
+def _pixel_format(value: str) -> str:
+    found = format_of_name(value)
+    if found is None:
+        raise ValueError(f"must be one of {', '.join(f.name for f in FORMATS)}")
+    return found.name
+
+
 def _has_driver(value: Any) -> Any:
     if isinstance(value, dict) and "driver" not in value:
         keys = ", ".join(map(str, value)) or "nothing"
@@ -122,7 +130,8 @@ class V4L2Config(Section):
     driver: Literal["v4l2"]
     device: Name
     """Identity: ``serial:...``, ``name:...``, a by-id or by-path link, or ``/dev/videoN``."""
-    format: Annotated[str, Field(pattern=r"^[A-Za-z0-9]{3,4}$")] | None = None
+    format: Annotated[str, AfterValidator(_pixel_format)] | None = None
+    """Pixel format: Y16, Y16_BE, Y14, Y12, Y10, GREY, YUYV, UYVY, NV12, BGR24, RGB24, MJPG."""
     width: Side | None = None
     height: Side | None = None
     fps: PositiveFloat | None = None

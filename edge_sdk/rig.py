@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_sdk.config import RigConfig, TrackingConfig
+from edge_sdk.config import GStreamerConfig, RigConfig, TrackingConfig, V4L2Config
 from edge_sdk.errors import ConfigError, SourceError
 from edge_sdk.frames import Hook
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from edge_sdk.capture.camera import Camera
     from edge_sdk.capture.files import RecordedCamera
     from edge_sdk.capture.simulated import SimulatedRig
+    from edge_sdk.yaml_file import Section
 
 __all__ = [
     "SIMULATED_DISTANCE_M",
@@ -30,8 +31,9 @@ SIMULATED_DISTANCE_M = 10.0
 def open_cameras(config: RigConfig) -> tuple[Camera, Camera, SimulatedRig | None]:
     """Infrared and visible camera, and the simulated rig behind them if there is one.
 
+    Live cameras are not opened yet.
+
     Raises:
-        ConfigError: the driver is not part of this release.
         SourceError: a recording cannot be read.
     """
     driver = config.cameras.ir.driver
@@ -51,9 +53,22 @@ def open_cameras(config: RigConfig) -> tuple[Camera, Camera, SimulatedRig | None
             )
         )
         return ir, visible, None
-    raise ConfigError(
-        f"cameras.ir.driver: {driver!r} is not part of this release; it has files and simulated"
-    )
+    live = (_live_camera(config.cameras.ir, "ir"), _live_camera(config.cameras.visible, "visible"))
+    return *live, None
+
+
+def _live_camera(section: Section, name: str) -> Camera:
+    """The infrared camera gives one channel whatever its format, since fusion takes its luma."""
+    if isinstance(section, V4L2Config):
+        from edge_sdk.capture.v4l2 import V4L2Camera
+
+        settings = section.model_dump(exclude={"driver", "serial", "radiometry"})
+        return V4L2Camera(name, mono=name == "ir", **settings)
+    if isinstance(section, GStreamerConfig):
+        from edge_sdk.capture.gstreamer import GStreamerCamera
+
+        return GStreamerCamera(name, section.pipeline, mono=name == "ir")
+    raise ConfigError(f"cameras.{name}: {section!r} is not a live camera")
 
 
 def open_recordings(

@@ -47,9 +47,9 @@ def gstreamer_reason() -> str | None:
     if built:
         return None
     return (
-        f"OpenCV {cv2.__version__} at {cv2.__file__} is built without GStreamer (packages from "
-        "PyPI are); use the distribution's python3-opencv or JetPack's OpenCV in a virtual "
-        "environment made with --system-site-packages, and pip uninstall opencv-python there"
+        f"OpenCV {cv2.__version__} is built without GStreamer (packages from PyPI are); use the "
+        "distribution's python3-opencv or JetPack's OpenCV in a virtual environment made with "
+        "--system-site-packages, and pip uninstall opencv-python there"
     )
 
 
@@ -195,9 +195,7 @@ class _Puller(threading.Thread):
     """Owns one running pipeline: opens it, pulls, releases it. Nobody else touches it, since
     releasing a capture under a ``read`` that blocks crashes."""
 
-    def __init__(
-        self, pipeline: str, capture: Callable[[str], Any], counts: Counter[str]
-    ) -> None:
+    def __init__(self, pipeline: str, capture: Callable[[str], Any], counts: Counter[str]) -> None:
         super().__init__(name="edge_sdk gstreamer", daemon=True)
         self.opened = threading.Event()
         self.failure: str | None = None
@@ -263,13 +261,11 @@ class _Puller(threading.Thread):
 
 def _open_pipeline(pipeline: str) -> Any:
     """Bounds inside GStreamer where this OpenCV knows them; our own bounds hold all the same."""
-    bounds = [
-        getattr(cv2, "CAP_PROP_OPEN_TIMEOUT_MSEC", None),
-        getattr(cv2, "CAP_PROP_READ_TIMEOUT_MSEC", None),
-    ]
-    if None not in bounds:
-        values = [bounds[0], round(_OPEN_TIMEOUT_S * 1000), bounds[1], _STEP_TIMEOUT_MS]
-        capture = cv2.VideoCapture(pipeline, cv2.CAP_GSTREAMER, values)
+    if hasattr(cv2, "CAP_PROP_READ_TIMEOUT_MSEC"):
+        open_ms = round(_OPEN_TIMEOUT_S * 1000)
+        bounds = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, open_ms]
+        bounds += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, _STEP_TIMEOUT_MS]
+        capture = cv2.VideoCapture(pipeline, cv2.CAP_GSTREAMER, bounds)
         if capture.isOpened():
             return capture
         capture.release()

@@ -22,7 +22,7 @@ class SequenceCounter:
     """The driver's 32-bit frame number as one that never wraps, repeats or runs back.
 
     Args:
-        counts: ``"lost by the driver"`` and ``"sequence restarted"`` are counted here.
+        counts: ``"lost by the driver"`` and ``"sequence out of order"`` are counted here.
     """
 
     def __init__(self, counts: Counter[str]) -> None:
@@ -42,7 +42,7 @@ class SequenceCounter:
             step = (raw - self._raw) % _WRAP
             if step == 0 or step > _WRAP // 2:
                 # A driver that counts anew or not at all; how many were lost cannot be known.
-                self._counts["sequence restarted"] += 1
+                self._counts["sequence out of order"] += 1
                 step = 1
             elif step > 1:
                 self._counts["lost by the driver"] += step - 1
