@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -21,9 +20,23 @@ from pydantic import (
     ValidationInfo,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
-from edge_sdk.capture.v4l2.fourcc import FORMATS, format_of_name
+from edge_sdk.config_cameras import (
+    CamerasConfig,
+    FilesConfig,
+    FilesIrConfig,
+    GStreamerConfig,
+    GStreamerIrConfig,
+    IrCameraConfig,
+    RadiometryConfig,
+    SerialConfig,
+    SimulatedConfig,
+    SimulatedIrConfig,
+    V4L2Config,
+    V4L2IrConfig,
+    VisibleCameraConfig,
+)
+from edge_sdk.config_types import ExistingPath, Name, NewPath, Share, Size, exists, in_folder
 from edge_sdk.errors import ConfigError
 from edge_sdk.yaml_file import Section, YamlText, parse_yaml, read_yaml, validate
 
@@ -34,8 +47,10 @@ __all__ = [
     "AlignmentConfig",
     "CamerasConfig",
     "FilesConfig",
+    "FilesIrConfig",
     "FusionConfig",
     "GStreamerConfig",
+    "GStreamerIrConfig",
     "IrCameraConfig",
     "OutputConfig",
     "PairingConfig",
@@ -43,6 +58,7 @@ __all__ = [
     "RigConfig",
     "SerialConfig",
     "SimulatedConfig",
+    "SimulatedIrConfig",
     "SimulationConfig",
     "SupervisionConfig",
     "ToneConfig",
@@ -60,155 +76,8 @@ __all__ = [
 ]
 
 
-def _in_folder(value: Any, info: ValidationInfo) -> Any:
-    if not isinstance(value, (str, Path)) or not str(value):
-        raise ValueError("must be a path")
-    folder = (info.context or {}).get("folder") or Path.cwd()
-    return Path(folder) / Path(value).expanduser()
-
-
-def _exists(path: Path) -> Path:
-    if not path.exists():
-        raise ValueError(f"there is no such file or folder: {path}")
-    return path
-
-
 def _model(value: str, info: ValidationInfo) -> str:
-    return str(_exists(_in_folder(value, info))) if "/" in value else value
-
-
-def _pixel_format(value: str) -> str:
-    found = format_of_name(value)
-    if found is None:
-        raise ValueError(f"must be one of {', '.join(f.name for f in FORMATS)}")
-    return found.name
-
-
-def _has_driver(value: Any) -> Any:
-    if isinstance(value, dict) and "driver" not in value:
-        keys = ", ".join(map(str, value)) or "nothing"
-        raise PydanticCustomError(
-            "driver",
-            "the key 'driver' is missing (found {keys}); "
-            "allowed: v4l2, files, gstreamer, simulated",
-            {"keys": keys},
-        )
-    return value
-
-
-NewPath: TypeAlias = Annotated[Path, BeforeValidator(_in_folder)]
-ExistingPath: TypeAlias = Annotated[NewPath, AfterValidator(_exists)]
-Side: TypeAlias = Annotated[int, Field(ge=16, le=16384)]
-Size: TypeAlias = Annotated[tuple[Side, Side], Field(strict=False)]
-"""(width, height) in pixels."""
-Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
-Name: TypeAlias = Annotated[str, Field(min_length=1)]
-
-
-class SerialConfig(Section):
-    """Control port of an infrared core."""
-
-    protocol: Literal["boson", "tau2"]
-    port: Name = "auto"
-    """Device path, or ``auto``: the port of the same USB device as the video."""
-    baudrate: PositiveInt = 921600
-    auto_ffc: bool | None = None
-    """Automatic flat-field correction on or off; None leaves it as the core has it."""
-    gain: Literal["high", "low", "auto"] | None = None
-
-
-class RadiometryConfig(Section):
-    """Temperature in degrees Celsius = scale * counts + offset_c."""
-
-    scale: PositiveFloat
-    offset_c: float
-
-
-class V4L2Config(Section):
-    """A camera of the Linux kernel's video interface. None leaves a value as the driver has it."""
-
-    driver: Literal["v4l2"]
-    device: Name
-    """Identity: ``serial:...``, ``name:...``, a by-id or by-path link, or ``/dev/videoN``."""
-    format: Annotated[str, AfterValidator(_pixel_format)] | None = None
-    """Pixel format: Y16, Y16_BE, Y14, Y12, Y10, GREY, YUYV, UYVY, NV12, BGR24, RGB24, MJPG."""
-    width: Side | None = None
-    height: Side | None = None
-    fps: PositiveFloat | None = None
-    controls: dict[str, bool | int | float | str] = Field(default_factory=dict)
-    allow_adjusted: bool = False
-    """Accept another format, size or rate than asked, if that is what the driver grants."""
-
-    @model_validator(mode="after")
-    def _size(self) -> V4L2Config:
-        if (self.width is None) != (self.height is None):
-            raise ValueError("width and height must be given together, or neither")
-        return self
-
-
-class V4L2IrConfig(V4L2Config):
-    """An infrared camera of the Linux kernel's video interface."""
-
-    serial: SerialConfig | None = None
-    radiometry: RadiometryConfig | None = None
-
-
-class FilesConfig(Section):
-    """A recording: a video file or a folder of images."""
-
-    driver: Literal["files"]
-    path: ExistingPath
-    fps: PositiveFloat | None = None
-    """Frames per second; None: as the recording says."""
-    allow_gaps: bool = False
-
-
-class GStreamerConfig(Section):
-    """A camera behind a GStreamer pipeline that ends in ``appsink``."""
-
-    driver: Literal["gstreamer"]
-    pipeline: Name
-
-
-class SimulatedConfig(Section):
-    """One camera of the simulated rig, see :class:`SimulationConfig`."""
-
-    driver: Literal["simulated"]
-
-
-IrCameraConfig: TypeAlias = Annotated[
-    Union[V4L2IrConfig, FilesConfig, GStreamerConfig, SimulatedConfig],  # noqa: UP007
-    Field(discriminator="driver"),
-    BeforeValidator(_has_driver),
-]
-VisibleCameraConfig: TypeAlias = Annotated[
-    Union[V4L2Config, FilesConfig, GStreamerConfig, SimulatedConfig],  # noqa: UP007
-    Field(discriminator="driver"),
-    BeforeValidator(_has_driver),
-]
-_CLOCK_OF = {
-    "v4l2": "live",
-    "gstreamer": "live",
-    "files": "recorded",
-    "simulated": "simulated",
-}
-
-
-class CamerasConfig(Section):
-    """The two cameras. Both live, both recorded or both simulated: their times must compare."""
-
-    ir: IrCameraConfig
-    visible: VisibleCameraConfig
-
-    @model_validator(mode="after")
-    def _one_clock(self) -> CamerasConfig:
-        clocks = [_CLOCK_OF[camera.driver] for camera in (self.ir, self.visible)]
-        if clocks[0] != clocks[1]:
-            raise ValueError(
-                f"ir is {clocks[0]} (driver: {self.ir.driver}) and visible is {clocks[1]} (driver: "
-                f"{self.visible.driver}), so their times cannot be compared; use the same kind"
-            )
-        return self
+    return str(exists(in_folder(value, info))) if "/" in value else value
 
 
 class PairingConfig(Section):

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Flag, auto
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from edge_sdk.radiometry import RadiometricImage
 
 __all__ = ["Frame", "FrameFlags", "FramePair", "FusedFrame", "Hook", "Image", "Track"]
 
@@ -107,6 +110,7 @@ class FusedFrame:
         index: counts the frames that the pipeline has fused, from 0.
         reset: True if the recurrent state was reset before this frame (start, gap, scene cut).
         name: file name of the visible (or only) frame, if it was read from a folder.
+        radiometric: what :attr:`ir_celsius` is made of.
     """
 
     image: Image
@@ -120,6 +124,17 @@ class FusedFrame:
     index: int = 0
     reset: bool = False
     name: str | None = None
+    radiometric: RadiometricImage | None = field(default=None, repr=False)
+
+    @property
+    def ir_celsius(self) -> NDArray[Any] | None:
+        """Temperatures, (H, W) float32 degrees Celsius in the grid of ``image``, computed anew.
+
+        NaN where the infrared camera does not see. None unless the rig file has the section
+        ``radiometry`` and the camera delivers 16 bit. While the shutter is closed (``degraded``),
+        those of the last good infrared frame.
+        """
+        return None if self.radiometric is None else self.radiometric.celsius()
 
 
 Hook = Callable[[FusedFrame], "Iterable[Track] | None"]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
+from edge_sdk.capture.bounded import run_bounded
 from edge_sdk.capture.camera import Camera
+from edge_sdk.capture.core_control import CoreControl
 from edge_sdk.capture.pairing import Pairer
 from edge_sdk.capture.supervision import CameraState, SupervisorSettings
 from edge_sdk.capture.supervisor import CameraSupervisor
@@ -21,6 +22,8 @@ __all__ = ["LivePair", "LivePairs"]
 
 _log = logging.getLogger(__name__)
 
+OPEN_S = 10.0
+CLOSE_S = 2.0
 CHECK_S = 0.05
 STOP_S = 4.0
 _HAS_NO_PART = (
@@ -54,12 +57,12 @@ class LivePairs:
     handed out alone until it is back; see :class:`CameraSupervisor`.
 
     Args:
-        ir, visible: live cameras, open already.
+        ir, visible: live cameras.
         pairer: pairs their frames.
         stats: counts.
         events: told what happens.
         settings: bounds of the supervision.
-        ir_flags: what is known of the infrared frames of this moment (the shutter).
+        control: the infrared core's control port; started and stopped here.
     """
 
     def __init__(
@@ -70,13 +73,13 @@ class LivePairs:
         stats: StatsRecorder,
         events: EventHub,
         settings: SupervisorSettings | None = None,
-        ir_flags: Callable[[], FrameFlags] | None = None,
+        control: CoreControl | None = None,
     ) -> None:
         self._supervisors = tuple(CameraSupervisor(c, self, settings) for c in (ir, visible))
         self._pairer = pairer
         self._stats = stats
         self._events = events
-        self._ir_flags = ir_flags
+        self._control = control
         self._changed = threading.Condition()
         self._newest: LivePair | None = None
         self._running = len(self._supervisors)
@@ -85,7 +88,25 @@ class LivePairs:
         self._watchdog = threading.Thread(target=self._watch, name="edge_sdk watch", daemon=True)
 
     def start(self) -> None:
-        """Begin to read."""
+        """Open the cameras and the control port, and begin to read.
+
+        Raises:
+            SourceError: a camera cannot be opened; what was opened before is closed again.
+            SerialError, DeviceNotFoundError: so the control port.
+        """
+        opened: list[Camera] = []
+        try:
+            for camera in (supervisor.camera for supervisor in self._supervisors):
+                opened.append(camera)
+                _open(camera)
+            if self._control is not None:
+                self._control.start()
+        except BaseException:
+            for camera in opened:
+                run_bounded(camera.close, CLOSE_S, f"{camera.name} close")
+            if self._control is not None:
+                self._control.stop()
+            raise
         for supervisor in self._supervisors:
             supervisor.start()
         self._watchdog.start()
@@ -111,7 +132,7 @@ class LivePairs:
             return newest
 
     def stop(self) -> bool:
-        """End the threads and close the cameras, within some 4 s whatever their drivers do.
+        """End the threads and close the cameras, within some 6 s whatever their drivers do.
 
         Returns:
             False if a driver's call hangs: its thread is abandoned.
@@ -123,6 +144,8 @@ class LivePairs:
             supervisor.signal_stop()
         deadline_s = time.monotonic() + STOP_S
         ended = [supervisor.stop(deadline_s) for supervisor in self._supervisors]
+        if self._control is not None:
+            ended.append(self._control.stop())
         if self._watchdog.is_alive() and self._watchdog is not threading.current_thread():
             self._watchdog.join(1.0)
         return all(ended)
@@ -159,9 +182,9 @@ class LivePairs:
         self._stats.count(getattr(self._stats, counter), key, amount)
 
     def flags_of(self, camera: str) -> FrameFlags:
-        if camera != "ir" or self._ir_flags is None:
+        if camera != "ir" or self._control is None:
             return FrameFlags.NONE
-        return self._ir_flags()
+        return self._control.flags()
 
     # --------------------------------------------------------------------------------------------
 
@@ -193,3 +216,11 @@ class LivePairs:
                     supervisor.check()
                 except Exception:  # the watch must go on
                     _log.exception("the watch over camera %s failed", supervisor.camera.name)
+
+
+def _open(camera: Camera) -> None:
+    if not run_bounded(camera.open, OPEN_S, f"{camera.name} open"):
+        raise StreamTimeoutError(
+            f"camera {camera.name}: open() of its driver has not returned within {OPEN_S:g} s; "
+            "unplug the camera and plug it in again, or look at its power supply"
+        )

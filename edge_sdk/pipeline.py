@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ from edge_sdk.config import (
     ToneConfig,
     load_rig,
 )
-from edge_sdk.errors import ConfigError, StreamTimeoutError
+from edge_sdk.errors import ConfigError
 from edge_sdk.events import Event, EventHub, EventKind
 from edge_sdk.frames import FramePair, FusedFrame, Hook
 from edge_sdk.stats import PipelineStats, StatsRecorder
@@ -26,18 +25,18 @@ from edge_sdk.stats import PipelineStats, StatsRecorder
 if TYPE_CHECKING:
     from edge_sdk.calibration_file import Calibration
     from edge_sdk.capture.camera import Camera
+    from edge_sdk.capture.core_control import CoreControl, CoreSettings
     from edge_sdk.capture.pairing import Pairer, PairingStats
     from edge_sdk.capture.recorded_pairs import RecordedPairs
     from edge_sdk.capture.simulated import SimulatedRig
     from edge_sdk.live import LivePairs
+    from edge_sdk.radiometry import Radiometry
     from edge_sdk.step import PairProcessor
 
 __all__ = ["FusionPipeline"]
 
 _log = logging.getLogger(__name__)
 
-OPEN_S = 10.0
-CLOSE_S = 2.0
 TELL_S = 0.5
 
 
@@ -59,6 +58,8 @@ class FusionPipeline:
             :mod:`edge_sdk.config`.
         hooks: callables ``hook(fused) -> None | list[Track]``.
         calibration: instead of the file that ``alignment.calibration`` names.
+        serial: control port of the infrared core, for live cameras.
+        radiometry: how counts of the infrared become temperatures, see ``FusedFrame.ir_celsius``.
         give_up_s: the iterator raises after so long without any pair from live cameras.
 
     Raises:
@@ -77,6 +78,8 @@ class FusionPipeline:
         supervision: SupervisionConfig | None = None,
         hooks: Sequence[Hook] = (),
         calibration: Calibration | None = None,
+        serial: CoreSettings | None = None,
+        radiometry: Radiometry | None = None,
         give_up_s: float = 30.0,
     ) -> None:
         from edge_sdk.step import PairProcessor
@@ -96,6 +99,7 @@ class FusionPipeline:
         self._give_up_s = give_up_s
         self._stats = StatsRecorder()
         self._events = EventHub(lambda name: self._stats.count(self._stats.events, name))
+        self._control = None if serial is None else self._make_control(serial)
         self._processor: PairProcessor = PairProcessor(
             alignment or AlignmentConfig(),
             tone or ToneConfig(),
@@ -103,6 +107,7 @@ class FusionPipeline:
             self.hooks,
             self._stats,
             calibration,
+            radiometry,
         )
         self._pairer: Pairer | None = None
         self._live: LivePairs | None = None
@@ -116,26 +121,11 @@ class FusionPipeline:
         Raises:
             ConfigError: the rig file is wrong; the message has the key's path.
         """
-        from edge_sdk.rig import SIMULATED_DISTANCE_M, calibration_of, open_cameras, tracking_hooks
+        from edge_sdk.rig import open_rig, tracking_hooks
 
         config = rig if isinstance(rig, RigConfig) else load_rig(rig)
-        ir, visible, simulation = open_cameras(config)
-        calibration = None
-        if simulation is not None and not config.simulation.registered:
-            calibration = calibration_of(simulation, SIMULATED_DISTANCE_M)
-        if config.alignment.calibration is not None:
-            calibration = None
-        pipeline = cls(
-            ir,
-            visible,
-            calibration=calibration,
-            pairing=config.pairing,
-            alignment=config.alignment,
-            tone=config.tone,
-            fusion=config.fusion,
-            supervision=config.supervision,
-            hooks=[*tracking_hooks(config.tracking), *hooks],
-        )
+        ir, visible, simulation, sections = open_rig(config)
+        pipeline = cls(ir, visible, hooks=[*tracking_hooks(config.tracking), *hooks], **sections)
         pipeline.rig = simulation
         return pipeline
 
@@ -259,7 +249,10 @@ class FusionPipeline:
     def _fuse_all(self) -> Iterator[FusedFrame]:
         if self._live is not None:
             while (newest := self._live.get(self._give_up_s)) is not None:
-                yield self._processor(newest.pair, newest.arrival_ns, newest.reasons)
+                fused = self._processor(newest.pair, newest.arrival_ns, newest.reasons)
+                if self._control is not None:
+                    self._control.observe(fused.ir, fused.timestamp_ns)
+                yield fused
         else:
             assert self._pairs is not None
             for pair in self._pairs:
@@ -291,6 +284,25 @@ class FusionPipeline:
         """
         return self._events.emit(kind, message, camera)
 
+    def run_ffc(self) -> None:
+        """Run a flat-field correction of the infrared core now, for instance while standing still.
+
+        The infrared is held for about half a second (``degraded``: ``ir shutter``). Returns when
+        the core has accepted.
+
+        Raises:
+            ConfigError: the rig file has no ``cameras.ir.serial``, or the pipeline does not run.
+            SerialError: the core does not answer, or refuses.
+        """
+        if self._control is None:
+            raise ConfigError(
+                "run_ffc() needs the infrared core's control port: cameras.ir.serial in the rig "
+                "file is missing"
+            )
+        if self._live is None or self._closed:
+            raise ConfigError("run_ffc(): the pipeline does not run; use it in a with statement")
+        self._control.run_ffc()
+
     def stats(self) -> PipelineStats:
         """Counters since the pipeline was made."""
         pairing: PairingStats | None = None
@@ -303,21 +315,7 @@ class FusionPipeline:
             self._stats.frames_in["ir"] = pairing.received_ir
             self._stats.frames_in["visible"] = pairing.received_visible
         snapshot = self._stats.snapshot()
-        if pairing is not None:
-            snapshot = replace(
-                snapshot,
-                pairs=pairing.paired,
-                singles={
-                    name: count
-                    for name, count in (
-                        ("ir", pairing.single_ir),
-                        ("visible", pairing.single_visible),
-                    )
-                    if count
-                },
-                clock_jumps=pairing.clock_jumps,
-            )
-        return snapshot
+        return snapshot if pairing is None else snapshot.with_pairing(pairing)
 
     def reset_stats(self) -> None:
         """Start the latencies anew, for instance after a warm-up; counters go on."""
@@ -326,16 +324,15 @@ class FusionPipeline:
     def close(self) -> None:
         """Stop the threads and release the cameras, for good. May be called twice.
 
-        With live cameras this takes some 4 s at most, even if a driver hangs.
+        With live cameras this takes some 6 s at most, even if a driver hangs.
         """
         if self._closed:
             return
         if self._live is not None:
             self._live.stop()
-        else:
-            for camera in (self._ir, self._visible):
-                if camera is not None:
-                    self._bounded(camera.close, camera, "close", CLOSE_S)
+        for camera in (self._ir, self._visible):
+            if camera is not None and not camera.live:
+                camera.close()
         self._closed = self._entered
         self._entered = False
         self._events.flush(TELL_S)
@@ -347,51 +344,41 @@ class FusionPipeline:
             raise ConfigError(
                 "this pipeline was closed, and its hooks hold what they saw: make a new one"
             )
-        from edge_sdk.capture.pairing import Pairer
-        from edge_sdk.capture.recorded_pairs import pair_recordings
-        from edge_sdk.live import LivePairs
-
         tolerance_ns = round(self._pairing.tolerance_ms * 1e6)
-        try:
-            self._open(self._ir)
-            self._open(self._visible)
-            if self._ir.live:
-                self._pairer = Pairer(
-                    tolerance_ns, single_after_ns=round(self._pairing.single_after_ms * 1e6)
-                )
-        except BaseException:
-            self.close()
-            raise
-        self._entered = True
-        if self._pairer is not None:
-            self._live = LivePairs(
+        if self._ir.live:
+            from edge_sdk.capture.pairing import Pairer
+            from edge_sdk.live import LivePairs
+
+            self._pairer = Pairer(
+                tolerance_ns, single_after_ns=round(self._pairing.single_after_ms * 1e6)
+            )
+            live = LivePairs(
                 self._ir,
                 self._visible,
                 self._pairer,
                 self._stats,
                 self._events,
                 self._supervision.settings(),
+                self._control,
             )
-            self._live.start()
+            live.start()
+            self._live = live
         else:
+            from edge_sdk.capture.recorded_pairs import pair_recordings
+
+            try:
+                self._ir.open()
+                self._visible.open()
+            except BaseException:
+                self.close()
+                raise
             self._pairs = pair_recordings(self._ir, self._visible, tolerance_ns)
+        self._entered = True
 
-    @staticmethod
-    def _bounded(call: Callable[[], None], camera: Camera, what: str, bound_s: float) -> bool:
-        """Call into a driver; False if it is a live camera's and does not return in time."""
-        from edge_sdk.capture.bounded import run_bounded
+    def _make_control(self, serial: CoreSettings) -> CoreControl:
+        from edge_sdk.capture.core_control import CoreControl
 
-        if camera.live:
-            return run_bounded(call, bound_s, f"{camera.name} {what}")
-        call()
-        return True
-
-    def _open(self, camera: Camera) -> None:
-        if not self._bounded(camera.open, camera, "open", OPEN_S):
-            raise StreamTimeoutError(
-                f"camera {camera.name}: open() of its driver has not returned within {OPEN_S:g} s; "
-                "unplug the camera and plug it in again, or look at its power supply"
-            )
+        return CoreControl(serial, lambda kind, text: self._events.emit(kind, text, "ir"))
 
     def _collect_drops(self, pairing: PairingStats) -> None:
         for camera in ("ir", "visible"):

@@ -5,13 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+<<<<<<< HEAD
 from edge_sdk.config import GStreamerConfig, RigConfig, TrackingConfig, V4L2Config
+=======
+from edge_sdk.config import IrCameraConfig, RigConfig, TrackingConfig, V4L2IrConfig
+>>>>>>> 736633e (The infrared core's shutter and temperatures reach the fused frames; FFC on demand or when still)
 from edge_sdk.errors import ConfigError, SourceError
 from edge_sdk.frames import Hook
+from edge_sdk.radiometry import Radiometry
 
 if TYPE_CHECKING:
     from edge_sdk.calibration_file import Calibration
     from edge_sdk.capture.camera import Camera
+    from edge_sdk.capture.core_control import CoreSettings
     from edge_sdk.capture.files import RecordedCamera
     from edge_sdk.capture.simulated import SimulatedRig
     from edge_sdk.yaml_file import Section
@@ -19,8 +25,11 @@ if TYPE_CHECKING:
 __all__ = [
     "SIMULATED_DISTANCE_M",
     "calibration_of",
+    "core_settings",
     "open_cameras",
     "open_recordings",
+    "open_rig",
+    "radiometry_of",
     "simulated_rig",
     "tracking_hooks",
 ]
@@ -71,6 +80,26 @@ def _live_camera(section: Section, name: str) -> Camera:
     raise ConfigError(f"cameras.{name}: {section!r} is not a live camera")
 
 
+def open_rig(config: RigConfig) -> tuple[Camera, Camera, SimulatedRig | None, dict[str, Any]]:
+    """What a pipeline is made of: cameras, the simulated rig if there is one, other arguments.
+
+    Raises:
+        ConfigError: the driver is not part of this release.
+        SourceError: a recording cannot be read, or a serial port cannot be found.
+    """
+    ir, visible, simulation = open_cameras(config)
+    calibration = None
+    apart = simulation is not None and not config.simulation.registered
+    if simulation is not None and apart and config.alignment.calibration is None:
+        calibration = calibration_of(simulation, SIMULATED_DISTANCE_M)
+    names = ("pairing", "alignment", "tone", "fusion", "supervision")
+    sections = {name: getattr(config, name) for name in names}
+    sections["calibration"] = calibration
+    sections["serial"] = core_settings(config.cameras.ir)
+    sections["radiometry"] = radiometry_of(config.cameras.ir)
+    return ir, visible, simulation, sections
+
+
 def open_recordings(
     ir: str | Path, visible: str | Path, fps: float | None, allow_gaps: bool
 ) -> tuple[RecordedCamera, RecordedCamera]:
@@ -103,6 +132,32 @@ def simulated_rig(condition: str, options: dict[str, Any]) -> SimulatedRig:
         return SimulatedRig(SimulationConfig(condition=condition, **options))
     except TypeError as error:
         raise ConfigError(f"simulated: {error}") from None
+
+
+def core_settings(camera: IrCameraConfig) -> CoreSettings | None:
+    """The control port of an infrared camera; None if the rig file declares none.
+
+    Raises:
+        DeviceNotFoundError: the port is ``auto``, and the camera has none.
+    """
+    serial = getattr(camera, "serial", None)
+    if serial is None:
+        return None
+    from edge_sdk.capture.core_control import CoreSettings
+
+    port = serial.port
+    if port == "auto":
+        assert isinstance(camera, V4L2IrConfig)  # the others are not allowed it
+        from edge_sdk.capture.v4l2 import serial_port_of
+
+        port = serial_port_of(camera.device)
+    return CoreSettings(**serial.model_dump() | {"port": port})
+
+
+def radiometry_of(camera: IrCameraConfig) -> Radiometry | None:
+    """How the camera's counts become temperatures; None if the rig file does not say."""
+    radiometry = getattr(camera, "radiometry", None)
+    return None if radiometry is None else Radiometry(**radiometry.model_dump())
 
 
 def tracking_hooks(config: TrackingConfig) -> list[Hook]:

@@ -7,10 +7,13 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from edge_sdk.capture.pairing import PairingStats
 
 __all__ = ["LatencyStats", "PipelineStats", "StatsRecorder"]
 
@@ -73,6 +76,16 @@ class PipelineStats:
     seconds: float
     fps: float
     engine: str | None
+
+    def with_pairing(self, pairing: PairingStats) -> PipelineStats:
+        """The same with what the pairing has counted."""
+        singles = {"ir": pairing.single_ir, "visible": pairing.single_visible}
+        return replace(
+            self,
+            pairs=pairing.paired,
+            singles={camera: count for camera, count in singles.items() if count},
+            clock_jumps=pairing.clock_jumps,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dicts and numbers, for JSON."""

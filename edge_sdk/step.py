@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -14,12 +15,24 @@ from edge_sdk.config import AlignmentConfig, FusionConfig, ToneConfig
 from edge_sdk.errors import ConfigError
 from edge_sdk.frames import Frame, FrameFlags, FramePair, FusedFrame, Hook, Image, Track
 from edge_sdk.fusion import Fuser
+from edge_sdk.radiometry import RadiometricImage, Radiometry
 from edge_sdk.stats import StatsRecorder
 from edge_sdk.tone import ToneMapper
 
 __all__ = ["PairProcessor"]
 
 HELD = FrameFlags.SHUTTER | FrameFlags.STALE
+HOLD_NS = 5_000_000_000
+"""A shutter that stays closed for longer leaves the visible camera alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Infrared:
+    """The last infrared picture of the scene: aligned, toned, and its counts."""
+
+    timestamp_ns: int
+    toned: Image
+    radiometric: RadiometricImage | None
 
 
 class PairProcessor:
@@ -36,6 +49,7 @@ class PairProcessor:
         hooks: Sequence[Hook],
         stats: StatsRecorder,
         calibration: Calibration | None = None,
+        radiometry: Radiometry | None = None,
     ) -> None:
         for hook in hooks:
             if not callable(hook):
@@ -54,6 +68,8 @@ class PairProcessor:
         self._stats = stats
         self._index = 0
         self._was_shut = False
+        self._radiometry = radiometry
+        self._good: _Infrared | None = None
 
     def __call__(
         self, pair: FramePair, arrival_ns: int | None = None, reasons: tuple[str, ...] = ()
@@ -70,14 +86,16 @@ class PairProcessor:
         with stats.stage("align"):
             ir, visible = self._align(pair.ir, pair.visible)
         shut = pair.ir is not None and FrameFlags.SHUTTER in pair.ir.flags
+        radiometric = None
         if ir is not None and pair.ir is not None:
             with stats.stage("tone"):
-                hold = bool(pair.ir.flags & HELD)
-                ir = self._tone.step(ir, pair.ir.timestamp_ns, hold=hold, valid=self._valid)
+                ir, radiometric = self._to_display(ir, pair.ir, visible is None)
         if self._was_shut and not shut:
             self.fuser.reset("shutter")  # the correction has changed the column stripes
         self._was_shut = shut
 
+        if pair.ir is not None and ir is None:
+            pair, reasons = replace(pair, ir=None, skew_ns=0), ("ir shutter", *reasons)
         degraded = (*_degraded(pair), *reasons)
         reset = None
         with stats.stage("fuse"):
@@ -101,6 +119,7 @@ class PairProcessor:
             index=self._index,
             reset=reset is not None,
             name=newest.name,
+            radiometric=radiometric,
         )
         self._index += 1
         with stats.stage("hooks"):
@@ -125,6 +144,28 @@ class PairProcessor:
         if self._aligner is not None:
             self._aligner.set_distance(distance_m)
             self._update_valid()
+
+    def _to_display(
+        self, counts: Image, frame: Frame, alone: bool
+    ) -> tuple[Image | None, RadiometricImage | None]:
+        """Tone an aligned picture; while the shutter is closed, the last one before it.
+
+        None if the shutter is closed and there is none, or it is too old; unless it is ``alone``.
+        """
+        now_ns = frame.timestamp_ns
+        hold = bool(frame.flags & HELD)
+        toned = self._tone.step(counts, now_ns, hold=hold, valid=self._valid)
+        good = self._good
+        if FrameFlags.SHUTTER in frame.flags:
+            fresh = good is not None and 0 <= now_ns - good.timestamp_ns <= HOLD_NS
+            if fresh and good is not None and good.toned.shape == toned.shape:
+                return good.toned, good.radiometric
+            return (toned if alone else None), None
+        radiometric = None
+        if self._radiometry is not None and counts.dtype == np.uint16:
+            radiometric = RadiometricImage(counts, self._valid, self._radiometry)
+        self._good = _Infrared(now_ns, toned, radiometric)
+        return toned, radiometric
 
     def _align(self, ir: Frame | None, visible: Frame | None) -> tuple[Image | None, Image | None]:
         ir_image = None if ir is None else ir.image

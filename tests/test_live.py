@@ -174,7 +174,7 @@ def test_both_gone_is_one_clear_error_with_its_cause():
 
 
 def test_open_that_never_returns_is_one_clear_error(monkeypatch):
-    monkeypatch.setattr("edge_sdk.pipeline.OPEN_S", 0.2)
+    monkeypatch.setattr("edge_sdk.live.OPEN_S", 0.2)
     ir, visible = ActingCamera("ir"), ActingCamera("visible")
     ir.act = "hang open"
     pipeline = FusionPipeline(ir, visible, fusion=FusionConfig(threads=1))
