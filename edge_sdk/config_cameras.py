@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, TypeAlias, Union
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Field,
     NonNegativeFloat,
@@ -14,6 +15,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from edge_sdk.capture.v4l2.fourcc import FORMATS, format_of_name
 from edge_sdk.config_types import ExistingPath, Name, Side
 from edge_sdk.yaml_file import Section
 
@@ -44,6 +46,13 @@ def _has_driver(value: Any) -> Any:
             {"keys": keys},
         )
     return value
+
+
+def _pixel_format(value: str) -> str:
+    found = format_of_name(value)
+    if found is None:
+        raise ValueError(f"must be one of {', '.join(f.name for f in FORMATS)}")
+    return found.name
 
 
 class SerialConfig(Section):
@@ -84,7 +93,8 @@ class V4L2Config(Section):
     driver: Literal["v4l2"]
     device: Name
     """Identity: ``serial:...``, ``name:...``, a by-id or by-path link, or ``/dev/videoN``."""
-    format: Annotated[str, Field(pattern=r"^[A-Za-z0-9]{3,4}$")] | None = None
+    format: Annotated[str, AfterValidator(_pixel_format)] | None = None
+    """Pixel format: Y16, Y16_BE, Y14, Y12, Y10, GREY, YUYV, UYVY, NV12, BGR24, RGB24, MJPG."""
     width: Side | None = None
     height: Side | None = None
     fps: PositiveFloat | None = None

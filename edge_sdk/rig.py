@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-<<<<<<< HEAD
-from edge_sdk.config import GStreamerConfig, RigConfig, TrackingConfig, V4L2Config
-=======
-from edge_sdk.config import IrCameraConfig, RigConfig, TrackingConfig, V4L2IrConfig
->>>>>>> 736633e (The infrared core's shutter and temperatures reach the fused frames; FFC on demand or when still)
+from edge_sdk.config import (
+    GStreamerConfig,
+    IrCameraConfig,
+    RigConfig,
+    TrackingConfig,
+    V4L2Config,
+    V4L2IrConfig,
+)
 from edge_sdk.errors import ConfigError, SourceError
 from edge_sdk.frames import Hook
 from edge_sdk.radiometry import Radiometry

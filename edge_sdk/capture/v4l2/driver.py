@@ -8,6 +8,7 @@ import os
 from typing import Any
 
 from edge_sdk.errors import (
+    BandwidthError,
     DependencyError,
     DeviceNotFoundError,
     DisconnectedError,
@@ -142,11 +143,11 @@ def explain(error: OSError, path: str, attempt: str, hint: str = "") -> SourceEr
             "then log in again"
         )
     elif number == errno.ENOSPC:
-        hint = (
-            "the USB bus has no bandwidth left for this stream: every camera on the same host "
-            "controller reserves its share while it streams. Ask for a lower rate, a smaller size "
-            "or a compressed format (MJPG), or plug one camera into a port of another controller "
-            "(lsusb -t shows which port belongs to which)"
+        return BandwidthError(
+            f"{path} could not be {attempt} ({text}): the USB bus has no bandwidth left for this "
+            "stream: every camera on the same host controller reserves its share while it streams. "
+            "Ask for a lower rate, a smaller size or a compressed format (MJPG), or plug one "
+            "camera into a port of another controller (lsusb -t shows which port belongs to which)"
         )
     elif number == errno.EPROTO:
         hint = "the USB transfer failed; try another cable, port or a powered hub"

@@ -13,6 +13,7 @@ from edge_sdk.capture.v4l2 import V4L2Camera
 from edge_sdk.capture.v4l2.driver import explain, open_node
 from edge_sdk.config import rig_from_dict
 from edge_sdk.errors import (
+    BandwidthError,
     ConfigError,
     DependencyError,
     DeviceNotFoundError,
@@ -74,7 +75,7 @@ def test_a_character_device_that_is_no_camera() -> None:
 @pytest.mark.parametrize(
     ("number", "kind", "words"),
     [
-        ("ENOSPC", SourceError, ["bandwidth", "MJPG", "another controller", "lower rate"]),
+        ("ENOSPC", BandwidthError, ["bandwidth", "MJPG", "another controller", "lower rate"]),
         ("EBUSY", SourceError, ["another program", "fuser /dev/video3"]),
         ("EACCES", SourceError, ["usermod -aG video"]),
         ("ENODEV", DisconnectedError, ["went away", "cable"]),
