@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 OPEN_S = 10.0
 CLOSE_S = 2.0
 CHECK_S = 0.05
+LATE_S = 0.2
 STOP_S = 4.0
 _HAS_NO_PART = (
     CameraState.SILENT,
@@ -210,7 +211,11 @@ class LivePairs:
         )
 
     def _watch(self) -> None:
+        watched_s = time.monotonic()
         while not self._stop.wait(CHECK_S):
+            before_s, watched_s = watched_s, time.monotonic()
+            if watched_s - before_s > LATE_S:
+                continue  # without a processor for us, the readers had none either
             for supervisor in self._supervisors:
                 try:
                     supervisor.check()
