@@ -14,9 +14,7 @@ from pydantic import (
     AfterValidator,
     Field,
     NonNegativeFloat,
-    NonNegativeInt,
     PositiveFloat,
-    PositiveInt,
     ValidationInfo,
     model_validator,
 )
@@ -36,7 +34,16 @@ from edge_sdk.config_cameras import (
     V4L2IrConfig,
     VisibleCameraConfig,
 )
-from edge_sdk.config_types import ExistingPath, Name, NewPath, Share, Size, exists, in_folder
+from edge_sdk.config_types import (
+    ExistingPath,
+    Name,
+    NewPath,
+    Share,
+    SimulatedSize,
+    Size,
+    exists,
+    in_folder,
+)
 from edge_sdk.errors import ConfigError
 from edge_sdk.yaml_file import Section, YamlText, parse_yaml, read_yaml, validate
 
@@ -157,10 +164,10 @@ class FusionConfig(Section):
 class WarmDetectorConfig(Section):
     """Finds objects that are warmer than what surrounds them."""
 
-    min_contrast: Annotated[float, Field(gt=0, le=255)] = 25.0
+    min_contrast: Annotated[float, Field(ge=1, le=255)] = 25.0
     """Grey levels of the toned infrared above the surroundings."""
-    min_area_px: PositiveInt = 40
-    max_area_share: Annotated[float, Field(gt=0, le=1)] = 0.35
+    min_area_px: Annotated[int, Field(ge=1, le=10**9)] = 40
+    max_area_share: Annotated[float, Field(ge=0.001, le=1)] = 0.35
 
 
 class YoloDetectorConfig(Section):
@@ -175,9 +182,9 @@ class YoloDetectorConfig(Section):
 class TrackerConfig(Section):
     """Follows detections through time."""
 
-    max_lost_s: PositiveFloat = 1.0
+    max_lost_s: Annotated[float, Field(ge=0.01, le=3600)] = 1.0
     """A track that is not seen for so long ends."""
-    min_hits: PositiveInt = 3
+    min_hits: Annotated[int, Field(ge=1, le=1000)] = 3
     """Detections before a track is reported."""
 
 
@@ -208,15 +215,15 @@ class OutputConfig(Section):
 class SimulationConfig(Section):
     """The simulated rig that both cameras show when their driver is ``simulated``."""
 
-    seed: NonNegativeInt = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     condition: Literal["day", "night", "smoke", "glare"] = "day"
     people: Annotated[int, Field(ge=0, le=100)] = 3
     vehicles: Annotated[int, Field(ge=0, le=6)] = 1
-    visible_size: Size = (640, 480)
-    ir_size: Size = (640, 480)
-    visible_fps: PositiveFloat = 30.0
-    ir_fps: PositiveFloat = 30.0
-    duration_frames: PositiveInt | None = None
+    visible_size: SimulatedSize = (640, 480)
+    ir_size: SimulatedSize = (640, 480)
+    visible_fps: Annotated[float, Field(ge=1, le=240)] = 30.0
+    ir_fps: Annotated[float, Field(ge=1, le=240)] = 30.0
+    duration_frames: Annotated[int, Field(ge=1, le=10**9)] | None = None
     """Length of the simulated recording; None never ends."""
     registered: bool = True
     """Both cameras see the same grid; False: they stand apart and need a calibration."""
@@ -236,6 +243,15 @@ class RigConfig(Section):
     fusion: FusionConfig = FusionConfig()
     tracking: TrackingConfig = TrackingConfig()
     output: OutputConfig = OutputConfig()
+
+    @model_validator(mode="after")
+    def _large_enough(self) -> RigConfig:
+        if self.tracking.detector == "warm" and min(self.alignment.size) < 32:
+            raise ValueError(
+                f"tracking.detector: warm needs 32x32 pixels or more, and alignment.size is "
+                f"{list(self.alignment.size)}"
+            )
+        return self
 
 
 def load_rig(path: str | Path) -> RigConfig:

@@ -58,12 +58,19 @@ class VideoOutput(_Closing):
     Args:
         path: its suffix chooses the container: ``.mp4``, ``.m4v``, ``.mov``, ``.mkv``, ``.avi``.
         fps: frames per second.
+        real_time: play as fast as it happened, as the pictures' time stamps tell: a picture that
+            comes late is preceded by repetitions of the one before, one that comes a whole frame
+            too early is left out. False: one frame for every picture.
+
+    Attributes:
+        written: frames in the file.
+        repeated, left_out: of them repetitions; pictures that are not among them.
 
     Raises:
         ConfigError: the suffix is none of these, or the file cannot be written.
     """
 
-    def __init__(self, path: Path, fps: float) -> None:
+    def __init__(self, path: Path, fps: float, real_time: bool = False) -> None:
         if path.suffix.lower() not in CODECS:
             raise ConfigError(
                 f"output {path}: must end in {', '.join(CODECS)} for a video, or in / for a folder"
@@ -71,6 +78,9 @@ class VideoOutput(_Closing):
         _make_folder(path.parent)
         self._path, self._fps = path, fps
         self._writer: cv2.VideoWriter | None = None
+        self._clock = _PlayingClock(fps) if real_time else None
+        self._last: Image | None = None
+        self.repeated = self.left_out = 0
 
     def write(self, image: Image, fused: FusedFrame) -> None:
         """Append a picture (H, W, 3) uint8 BGR; all must have the size of the first."""
@@ -83,6 +93,17 @@ class VideoOutput(_Closing):
                     f"output {self._path}: cannot write a video of {width}x{height} there; "
                     "is the folder writable?"
                 )
+        if self._clock is not None:
+            missing = self._clock.missing(fused.timestamp_ns, self.written)
+            if missing < 0:
+                self.left_out += 1
+                return
+            if self._last is not None:
+                for _ in range(missing):
+                    self._writer.write(self._last)
+                self.written += missing
+                self.repeated += missing
+            self._last = image.copy()
         self._writer.write(image)
         self.written += 1
 
@@ -105,6 +126,30 @@ class VideoOutput(_Closing):
 
     def __enter__(self) -> VideoOutput:
         return self
+
+
+class _PlayingClock:
+    """How many frames a video of constant rate lacks when the next picture comes.
+
+    A whole frame of play is allowed either way, since time stamps jitter. Steps back and steps of
+    more than a minute are jumps of a clock: the picture then follows the one before.
+    """
+
+    _LONGEST_NS = 60_000_000_000
+
+    def __init__(self, fps: float) -> None:
+        self._fps = fps
+        self._last_ns: int | None = None
+        self._elapsed_ns = 0
+
+    def missing(self, timestamp_ns: int, written: int) -> int:
+        """Repetitions due before the picture of this time; -1: it comes too early."""
+        if self._last_ns is not None and timestamp_ns > self._last_ns:
+            step_ns = timestamp_ns - self._last_ns
+            self._elapsed_ns += step_ns if step_ns < self._LONGEST_NS else 0
+        self._last_ns = timestamp_ns
+        late = self._elapsed_ns * self._fps / 1e9 - written
+        return -1 if late <= -1 else max(0, int(late))
 
 
 class FolderOutput(_Closing):
@@ -133,11 +178,18 @@ class FolderOutput(_Closing):
         return self
 
 
-def open_output(path: str | Path, fps: float) -> Output:
-    """A folder if ``path`` ends in a slash, is one already or has no suffix; else a video file."""
+def open_output(path: str | Path, fps: float, real_time: bool = False) -> Output:
+    """A folder if ``path`` ends in a slash, is one already or has no suffix; else a video file.
+
+    Args:
+        path: where.
+        fps, real_time: of a video, see :class:`VideoOutput`.
+    """
     if not str(path):
         raise ConfigError("output: must not be empty; give a video file, or a FOLDER/")
-    return FolderOutput(Path(path)) if is_folder(path) else VideoOutput(Path(path), fps)
+    if is_folder(path):
+        return FolderOutput(Path(path))
+    return VideoOutput(Path(path), fps, real_time)
 
 
 def is_folder(path: str | Path) -> bool:

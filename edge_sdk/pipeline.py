@@ -17,6 +17,7 @@ from edge_sdk.config import (
     ToneConfig,
     load_rig,
 )
+from edge_sdk.dependencies import require_opencv
 from edge_sdk.errors import ConfigError
 from edge_sdk.events import Event, EventHub, EventKind
 from edge_sdk.frames import FramePair, FusedFrame, Hook
@@ -82,6 +83,7 @@ class FusionPipeline:
         radiometry: Radiometry | None = None,
         give_up_s: float = 30.0,
     ) -> None:
+        require_opencv()
         from edge_sdk.step import PairProcessor
 
         if (ir is None) != (visible is None):
@@ -121,6 +123,7 @@ class FusionPipeline:
         Raises:
             ConfigError: the rig file is wrong; the message has the key's path.
         """
+        require_opencv()
         from edge_sdk.rig import open_rig, tracking_hooks
 
         config = rig if isinstance(rig, RigConfig) else load_rig(rig)
@@ -155,6 +158,7 @@ class FusionPipeline:
         Raises:
             SourceError: a recording cannot be read, or both are the same.
         """
+        require_opencv()
         from edge_sdk.rig import open_recordings
 
         ir_camera, visible_camera = open_recordings(ir, visible, fps, allow_gaps)
@@ -188,6 +192,7 @@ class FusionPipeline:
             options: further fields of :class:`edge_sdk.capture.simulated.SimulationConfig`, and
                 ``pairing``, ``alignment``, ``tone``, ``fusion``, ``supervision``, ``give_up_s``.
         """
+        require_opencv()
         from edge_sdk.rig import SIMULATED_DISTANCE_M, calibration_of, simulated_rig
 
         names = ("pairing", "alignment", "tone", "fusion", "supervision", "give_up_s")
@@ -206,6 +211,11 @@ class FusionPipeline:
         counts = [getattr(camera, "frame_count", None) for camera in (self._ir, self._visible)]
         known = [count for count in counts if count is not None]
         return min(known) if known else None
+
+    @property
+    def live(self) -> bool:
+        """Whether the cameras deliver at their own pace."""
+        return self._ir is not None and self._ir.live
 
     @property
     def fps(self) -> float | None:

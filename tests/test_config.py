@@ -256,3 +256,62 @@ def test_sections_made_in_python_raise_the_same_error() -> None:
 def test_config_loads_without_opencv() -> None:
     code = "import sys, edge_sdk.config; sys.exit('cv2' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "allowed"),
+    [
+        ("tracking: {warm: {min_contrast: 0.5}}", "tracking.warm.min_contrast: found 0.5", "1"),
+        ("tracking: {warm: {max_area_share: 0.0001}}", "tracking.warm.max_area_share", "0.001"),
+        ("tracking: {tracker: {max_lost_s: 4000}}", "tracking.tracker.max_lost_s", "3600"),
+        ("tracking: {tracker: {min_hits: 2000}}", "tracking.tracker.min_hits", "1000"),
+        ("simulation: {visible_size: [32, 32]}", "simulation.visible_size[0]: found 32", "64"),
+        ("simulation: {ir_size: [640, 5000]}", "simulation.ir_size[1]: found 5000", "4096"),
+        ("simulation: {visible_fps: 0.5}", "simulation.visible_fps: found 0.5", "1"),
+        ("simulation: {duration_frames: 0}", "simulation.duration_frames: found 0", "1"),
+        ("alignment: {size: [16, 16]}\ntracking: {detector: warm}", "alignment.size", "32x32"),
+    ],
+)
+def test_what_only_a_part_would_refuse_is_refused_by_the_rig_file(
+    text: str, place: str, allowed: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        rig_from_text(RIG + text)
+    assert place in str(caught.value) and allowed in str(caught.value)
+
+
+@pytest.mark.parametrize("part", ["warm", "tracker", "simulation"])
+def test_the_rig_file_allows_nothing_that_its_part_refuses(part: str) -> None:
+    """Every number at both ends of what the section allows makes the part itself."""
+    from edge_sdk.capture.simulated import SimulationConfig as Simulation
+    from edge_sdk.config import SimulationConfig, TrackerConfig, WarmDetectorConfig
+    from edge_sdk.tracking import TrackingHook, WarmObjectDetector
+
+    section: Any
+    section, make = {
+        "warm": (WarmDetectorConfig, WarmObjectDetector),
+        "tracker": (
+            TrackerConfig,
+            lambda max_lost_s, min_hits: TrackingHook(
+                WarmObjectDetector(),
+                max_lost_s=max_lost_s,
+                min_hits=min_hits,
+                coast_s=min(0.2, max_lost_s),
+            ),
+        ),
+        "simulation": (SimulationConfig, Simulation),
+    }[part]
+    tried = 0
+    for name, field in section.model_fields.items():
+        limits = [m for m in field.metadata if hasattr(m, "ge") or hasattr(m, "le")]
+        for part_of in getattr(field.annotation, "__args__", ()):
+            limits += [m for m in getattr(part_of, "__metadata__", ()) if hasattr(m, "metadata")]
+        for limit in limits:
+            inner = getattr(limit, "metadata", [limit])
+            for bound in inner:
+                value = getattr(bound, "ge", None) or getattr(bound, "le", None)
+                if value is not None:
+                    asked = [value, value] if name.endswith("_size") else value
+                    make(**section(**{name: asked}).model_dump())
+                    tried += 1
+    assert tried >= 3

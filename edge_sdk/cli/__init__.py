@@ -28,13 +28,21 @@ def _register() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point. Our own errors are one line and exit code 2; Ctrl-C and SIGTERM are 130."""
-    _register()
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, _interrupt)  # a background job of a shell would ignore it
     try:
+        _register()
         app(args=arguments, standalone_mode=True)
     except EdgeSdkError as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except ImportError as error:
+        from edge_sdk.dependencies import explain_import_error
+
+        explained = explain_import_error(error)
+        if explained is None:
+            raise
+        print(f"error: {explained}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -130,9 +130,18 @@ def run(
                 "give a rig file, or both --ir and --visible; 'edge-sdk demo' needs neither"
             )
         if stills:
-            from edge_sdk.cli.stills import fuse_stills
+            from edge_sdk.cli.stills import fuse_stills, refuse_for_stills
 
-            fuse_stills(ir, visible, output, fusion, json)
+            refuse_for_stills(
+                tracks=tracks,
+                overlay=overlay,
+                detector=detector,
+                calibration=calibration,
+                size=size,
+                fps=fps,
+                allow_gaps=allow_gaps or None,
+            )
+            fuse_stills(ir, visible, output, fusion, json, side_by_side, max_frames)
             return
         pipeline = _from_files(ir, visible, fusion, settings, calibration, size, fps, allow_gaps)
     run_pipeline(pipeline, settings, total=pipeline.frame_count)
@@ -155,7 +164,8 @@ def run_pipeline(pipeline: FusionPipeline, settings: Settings, total: int | None
         stack.enter_context(pipeline)
         output = None
         if settings.output is not None:
-            output = stack.enter_context(open_output(settings.output, pipeline.fps or 30.0))
+            fps = pipeline.fps or 30.0
+            output = stack.enter_context(open_output(settings.output, fps, pipeline.live))
         rows = stack.enter_context(TrackWriter(settings.tracks)) if settings.tracks else None
         render = _Renderer(settings, has_tracks=bool(pipeline.hooks))
         progress = stack.enter_context(_progress(settings.json))

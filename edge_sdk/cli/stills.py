@@ -18,14 +18,35 @@ from edge_sdk.fusion import Fuser
 from edge_sdk.outputs import open_output
 from edge_sdk.stats import StatsRecorder
 from edge_sdk.tone import ToneMapper
+from edge_sdk.tracking import SideBySide
 
-__all__ = ["fuse_stills"]
+__all__ = ["fuse_stills", "refuse_for_stills"]
+
+
+def refuse_for_stills(**options: object) -> None:
+    """Options that make no sense for pictures that have nothing to do with each other.
+
+    Raises:
+        ConfigError: one of them was given, that is, is not None.
+    """
+    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
+    if given:
+        raise ConfigError(
+            f"--stills and {', '.join(given)} exclude each other: each picture is fused on its own "
+            "and in its own size; nothing is tracked, calibrated or timed"
+        )
 
 
 def fuse_stills(
-    ir: Path, visible: Path, output: str | None, fusion: dict[str, Any], as_json: bool
+    ir: Path,
+    visible: Path,
+    output: str | None,
+    fusion: dict[str, Any],
+    as_json: bool,
+    side_by_side: bool = False,
+    max_pairs: int | None = None,
 ) -> None:
-    """Fuse pictures of equal file stem; sizes may differ from pair to pair.
+    """Fuse pictures of equal file stem, the first ``max_pairs``; sizes may differ.
 
     Raises:
         SourceError: the names of the two folders do not agree, or a picture cannot be read.
@@ -33,7 +54,8 @@ def fuse_stills(
     """
     if output is None:
         raise ConfigError("--stills needs --output FOLDER/")
-    pairs = _pairs(ir, visible)
+    pairs = _pairs(ir, visible)[:max_pairs]
+    composer = SideBySide() if side_by_side else None
     stats = StatsRecorder()
     fuser = Fuser(**fusion)
     with open_output(output if output.endswith("/") else f"{output}/", 30.0) as folder:
@@ -61,7 +83,7 @@ def fuse_stills(
             fused = FusedFrame(
                 image, ir_image, visible_image, 0, 0, index=index, name=visible_file.name
             )
-            folder.write(image, fused)
+            folder.write(image if composer is None else composer.compose(fused, image), fused)
     if fuser.engine is not None:
         stats.engine = f"{fuser.engine.name} {fuser.precision} on {fuser.engine.device}"
     print_summary(stats.snapshot(), 0, {"pictures": output}, as_json)

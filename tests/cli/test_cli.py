@@ -111,6 +111,34 @@ def test_side_by_side_is_three_wide(videos, tmp_path):
     assert len(frames) == 2 and frames[0].shape[1] == 3 * SIZE[0]
 
 
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--tracks", "t.csv"),
+        ("--overlay",),
+        ("--detector", "none"),
+        ("--size", "64x64"),
+        ("--fps", "5"),
+        ("--allow-gaps",),
+        ("--calibration", "c.yaml"),
+    ],
+    ids=lambda option: option[0],
+)
+def test_stills_refuse_what_they_cannot_do(folders, option, capsys):
+    arguments = ["run", "--stills", "--ir", folders / "ir", "--visible", folders / "visible"]
+    assert edge_sdk(*arguments, "--output", folders / "out", *option) == 2
+    assert f"--stills and {option[0]} exclude each other" in capsys.readouterr().err
+
+
+def test_stills_side_by_side_and_not_all(folders):
+    arguments = ["run", "--stills", "--ir", folders / "ir", "--visible", folders / "visible"]
+    arguments += ["--output", folders / "out", "--side-by-side", "--max-frames", "2"]
+    assert edge_sdk(*arguments, "--threads", 1) == 0
+    written = sorted((folders / "out").iterdir())
+    assert [path.name for path in written] == ["f000.png", "f001.png"]
+    assert cv2.imread(str(written[0])).shape[1] == 3 * SIZE[0]
+
+
 def test_stills_of_any_size(tmp_path, capsys):
     for camera in ("ir", "visible"):
         (tmp_path / camera).mkdir()
