@@ -89,6 +89,8 @@ class GStreamerCamera:
         self._counts: Counter[str] = Counter()
         self._numbers = 0
         self._puller: _Puller | None = None
+        self._left: _Puller | None = None
+        """One that did not stop in time; no other is started beside it."""
 
     @property
     def name(self) -> str:
@@ -111,17 +113,22 @@ class GStreamerCamera:
 
         Raises:
             DependencyError: this OpenCV has no GStreamer.
-            SourceError: the pipeline does not start within 10 s.
+            SourceError: the pipeline does not start within 10 s, or still hangs from the last time.
         """
         if self._puller is not None:
             return
         if self._capture is None and (reason := gstreamer_reason()) is not None:
             raise DependencyError(f"driver: gstreamer cannot be used here: {reason}")
+        if self._left is not None and self._left.is_alive():
+            raise SourceError(
+                f"camera {self._name!r}: the pipeline {self._pipeline!r} hangs since it was last "
+                "opened; check its source (cable, address), or add a time-out to it"
+            )
         puller = _Puller(self._pipeline, self._capture or _open_pipeline, self._counts)
         puller.number = self._numbers
         puller.start()
         if not puller.opened.wait(_OPEN_TIMEOUT_S) or puller.failure is not None:
-            puller.stop()
+            self._stop(puller)
             why = puller.failure or f"it does not start within {_OPEN_TIMEOUT_S:g} s"
             raise SourceError(
                 f"camera {self._name!r}: the pipeline {self._pipeline!r} cannot be opened ({why}); "
@@ -160,8 +167,11 @@ class GStreamerCamera:
         hangs is left to a daemon thread and counted."""
         puller, self._puller = self._puller, None
         if puller is not None:
-            puller.stop()
+            self._stop(puller)
             self._numbers = puller.number
+
+    def _stop(self, puller: _Puller) -> None:
+        self._left = None if puller.stop() else puller
 
     def __enter__(self) -> GStreamerCamera:
         self.open()
@@ -216,12 +226,15 @@ class _Puller(threading.Thread):
             newest, self._newest = self._newest, None
             return newest
 
-    def stop(self) -> None:
+    def stop(self) -> bool:
+        """Whether it stopped in time."""
         self._stopping.set()
         self.join(_STOP_TIMEOUT_S)
-        if self.is_alive():
-            self._counts["abandoned"] += 1
-            _log.warning("the pipeline %r does not stop; it is left behind", self._pipeline)
+        if not self.is_alive():
+            return True
+        self._counts["abandoned"] += 1
+        _log.warning("the pipeline %r does not stop; it is left behind", self._pipeline)
+        return False
 
     def run(self) -> None:
         capture = None

@@ -10,12 +10,15 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import cv2
 
 __all__ = ["quiet_opencv", "silence_ffmpeg"]
 
 _AV_LOG_QUIET = "-8"
+_SILENT = 0
+"""``cv2.utils.logging.LOG_LEVEL_SILENT``"""
 
 _lock = threading.Lock()
 _depth = 0
@@ -42,7 +45,7 @@ def quiet_opencv() -> Iterator[None]:
     global _depth, _level_before
     with _lock:
         if _depth == 0:
-            _level_before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+            _level_before = _set_level(_SILENT)
         _depth += 1
     try:
         yield
@@ -50,4 +53,15 @@ def quiet_opencv() -> Iterator[None]:
         with _lock:
             _depth -= 1
             if _depth == 0:
-                cv2.utils.logging.setLogLevel(_level_before)
+                _set_level(_level_before)
+
+
+def _set_level(level: int) -> int:
+    """Returns the level before. OpenCV of a distribution may have the older functions."""
+    logging = getattr(cv2.utils, "logging", None)
+    if logging is not None:
+        return int(logging.setLogLevel(level))
+    old: Any = cv2
+    before = int(old.getLogLevel())
+    old.setLogLevel(level)
+    return before

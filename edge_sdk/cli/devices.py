@@ -67,7 +67,8 @@ def _print(report: DeviceReport, all_formats: bool) -> None:
             rates = f" at {', '.join(size.fps)} frames/s" if size.fps else ""
             typer.echo(f"    {size.width}x{size.height}{rates}")
     if hidden:
-        typer.echo(f"  and {len(hidden)} formats that edge_sdk does not decode (--all lists them)")
+        plural = "" if len(hidden) == 1 else "s"
+        typer.echo(f"  and {len(hidden)} format{plural} that edge_sdk does not decode (see --all)")
 
 
 def _usb(report: DeviceReport) -> str:

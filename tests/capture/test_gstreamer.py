@@ -147,9 +147,15 @@ def test_a_pipeline_that_hangs_while_it_opens(monkeypatch: pytest.MonkeyPatch) -
     start = time.monotonic()
     with pytest.raises(SourceError, match="does not start within"):
         camera.open()
+    with pytest.raises(SourceError, match="hangs since it was last opened"):
+        camera.open()
     assert time.monotonic() - start < 2
+    assert camera.counts == {"abandoned": 1}
     go.set()
     assert capture.released.wait(2)
+    time.sleep(0.05)
+    with camera:
+        assert camera.read() is not None
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ _log = logging.getLogger(__name__)
 
 _SLICE_S = 0.1
 """Longest single wait, so that ``close`` from another thread is noticed."""
+_CLOSE_S = 2.0
 _IDLE_PERIODS = 4
 _IDLE_S = 0.2
 _RESTARTS = 2
@@ -162,6 +163,7 @@ class V4L2Camera:
             self._fd = open_node(node.path)
             try:
                 self._set_up(self._fd)
+                self._check_not_closed()
             except BaseException:
                 self._release("the last attempt to open it failed")
                 raise
@@ -183,12 +185,26 @@ class V4L2Camera:
                 self._counts["disconnected"] += 1
                 self._release("it went away")
                 raise
+            finally:
+                if self._closing.is_set():
+                    self._release("it was closed")
 
     def close(self) -> None:
-        """Release the device. Never raises; may be called twice. A waiting ``read`` ends."""
+        """Release the device. Never raises; may be called twice. A waiting ``read`` ends.
+
+        Takes 2 s at most: if the kernel itself does not return to a ``read`` or ``open`` of another
+        thread, that thread releases the device when it does.
+        """
         self._closing.set()
-        with self._lock:
+        if not self._lock.acquire(timeout=_CLOSE_S):
+            _log.warning(
+                "%s: the kernel does not return; left to the thread that waits", self._path
+            )
+            return
+        try:
             self._release("it was closed")
+        finally:
+            self._lock.release()
 
     def __enter__(self) -> V4L2Camera:
         self.open()
@@ -201,6 +217,10 @@ class V4L2Camera:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _check_not_closed(self) -> None:
+        if self._closing.is_set():
+            raise SourceError(f"camera {self._name!r} was closed while another thread used it")
 
     def _set_up(self, fd: int) -> None:
         granted = negotiate(fd, self._path, self._wanted)
@@ -268,8 +288,7 @@ class V4L2Camera:
     def _wait(self, stream: Stream, seconds: float) -> bool:
         end = time.monotonic() + seconds
         while True:
-            if self._closing.is_set():
-                raise SourceError(f"camera {self._name!r} was closed while it was read")
+            self._check_not_closed()
             left = end - time.monotonic()
             if stream.wait(min(_SLICE_S, left)):
                 return True

@@ -75,6 +75,7 @@ class Stream:
         self._maps: list[mmap.mmap] = []
         self._queued: set[int] = set()
         self._lent: set[int] = set()
+        self._held = False
         self._d = linuxpy()
         self._poll = select.poll()
         self._poll.register(fd, select.POLLIN)
@@ -87,6 +88,7 @@ class Stream:
             DisconnectedError: the device went away.
         """
         d, fd = self._d, self._fd
+        self._held = True
         try:
             request = self._insist(
                 "given buffers", lambda: d.request_buffers(fd, CAPTURE, _MMAP, self._wanted)
@@ -105,6 +107,9 @@ class Stream:
 
         A node that was unplugged comes back only when every mapping of it is gone.
         """
+        if not self._held:
+            return
+        self._held = False
         d, fd = self._d, self._fd
         self._quietly(lambda: d.stream_off(fd, CAPTURE))
         maps, self._maps = self._maps, []
