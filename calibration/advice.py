@@ -14,7 +14,7 @@ __all__ = ["advise", "assumed_parameters"]
 Array = NDArray[np.float64]
 _TILT_DEG = 20.0
 _FOCAL_SHARE = 0.005
-_UNCERTAIN_PX = 0.5
+_UNCERTAIN_PX = 1.0
 
 
 def assumed_parameters(solution: Solution, prior: Prior) -> list[str]:

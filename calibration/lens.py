@@ -6,7 +6,7 @@ or, fisheye, k1 to k4), see :class:`edge_sdk.calibration_file.CameraCalibration`
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import cv2
 import numpy as np
@@ -85,9 +85,13 @@ def project(
         pixels, j = cv2.fisheye.projectPoints(
             points, rotation_vector, translation, matrix, distortion
         )
-        return pixels.reshape(-1, 2), j[:, :8], j[:, 8:14]
+        return _f(pixels).reshape(-1, 2), _f(j)[:, :8], _f(j)[:, 8:14]
     pixels, j = cv2.projectPoints(points, rotation_vector, translation, matrix, distortion)
-    return pixels.reshape(-1, 2), j[:, 6:15], j[:, :6]
+    return _f(pixels).reshape(-1, 2), _f(j)[:, 6:15], _f(j)[:, :6]
+
+
+def _f(values: Any) -> Array:
+    return np.asarray(values, np.float64)
 
 
 def project_rays(model: Model, parameters: Array, directions: Array) -> tuple[Array, Array, Array]:
@@ -128,10 +132,11 @@ def rays(model: Model, parameters: Array, pixels: Array) -> tuple[Array, NDArray
         return undistorted_to_raw(model, identity, parameters[4:], x)[0]
 
     step = 1e-6
+    along_x, along_y = np.array([step, 0.0]), np.array([0.0, step])
     for _ in range(60):
         value = distort(found)
-        dx = (distort(found + [step, 0]) - value) / step
-        dy = (distort(found + [0, step]) - value) / step
+        dx = (distort(found + along_x) - value) / step
+        dy = (distort(found + along_y) - value) / step
         error = wanted - value
         det = dx[:, 0] * dy[:, 1] - dx[:, 1] * dy[:, 0]
         det = np.where(np.abs(det) < 1e-6, 1e-6, det)

@@ -20,7 +20,7 @@ from edge_sdk.errors import CalibrationError
 
 from .lens import Model, matrix_of, project, rays
 
-__all__ = ["Prior", "Solution", "View", "fit_pose", "default_prior", "solve"]
+__all__ = ["Prior", "Solution", "View", "default_prior", "fit_pose", "solve"]
 
 Array = NDArray[np.float64]
 _HUBER = 2.0  # standard deviations

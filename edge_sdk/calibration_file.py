@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 
 import numpy as np
 import yaml
@@ -25,12 +25,15 @@ __all__ = [
     "Calibration",
     "CalibrationCameras",
     "CameraCalibration",
+    "CameraFile",
     "CameraMatrix",
     "Extrinsics",
     "Registration",
     "build_calibration",
     "read_calibration",
+    "read_camera",
     "write_calibration",
+    "write_camera",
 ]
 
 FORMAT_VERSION: Final = 1
@@ -38,6 +41,8 @@ FORMAT_VERSION: Final = 1
 Array: TypeAlias = NDArray[np.float64]
 Vector3: TypeAlias = Annotated[tuple[float, float, float], Field(strict=False)]
 Matrix3: TypeAlias = Annotated[tuple[Vector3, Vector3, Vector3], Field(strict=False)]
+
+_FileT = TypeVar("_FileT", bound=Section)
 
 
 class CameraMatrix(Section):
@@ -85,6 +90,30 @@ class CameraCalibration(Section):
     def size(self) -> tuple[int, int]:
         """(width, height) in pixels."""
         return self.width, self.height
+
+    def require(self, where: str, size: tuple[int, int], identity: str | None = None) -> None:
+        """Check that this calibration belongs to a camera as it is now.
+
+        Args:
+            where: what the message calls the calibration, for instance ``"cameras.ir"``.
+            size: (width, height) of the camera's images, in pixels.
+            identity: the device, spelt as in the file; not compared if None here or in the file.
+
+        Raises:
+            CalibrationError: it was made for another image size or another device.
+        """
+        if identity is not None and self.identity is not None and identity != self.identity:
+            raise CalibrationError(
+                f"{where}.identity: the calibration is of {self.identity!r} "
+                f"({self.name}), the camera is {identity!r}; calibrate this camera "
+                "(edge-sdk calibrate) or name the right file in alignment.calibration"
+            )
+        if tuple(size) != self.size:
+            raise CalibrationError(
+                f"{where}: the calibration is for {self.width}x{self.height} images, the "
+                f"camera delivers {size[0]}x{size[1]}; set the camera to {self.width}x"
+                f"{self.height} or calibrate at the new size"
+            )
 
     @property
     def matrix(self) -> Array:
@@ -192,18 +221,26 @@ class Calibration(Section):
             CalibrationError: it was made for another image size or another device.
         """
         mine: CameraCalibration = getattr(self.cameras, camera)
-        if identity is not None and mine.identity is not None and identity != mine.identity:
-            raise CalibrationError(
-                f"cameras.{camera}.identity: the calibration is of {mine.identity!r} "
-                f"({mine.name}), the camera is {identity!r}; calibrate this camera "
-                "(edge-sdk calibrate) or name the right file in alignment.calibration"
-            )
-        if tuple(size) != mine.size:
-            raise CalibrationError(
-                f"cameras.{camera}: the calibration is for {mine.width}x{mine.height} images, the "
-                f"camera delivers {size[0]}x{size[1]}; set the camera to {mine.width}x"
-                f"{mine.height} or calibrate at the new size"
-            )
+        mine.require(f"cameras.{camera}", size, identity)
+
+
+class CameraFile(Section):
+    """A camera file: one calibrated lens, not yet a rig."""
+
+    edge_sdk_camera: Literal[1] = FORMAT_VERSION
+    date: Annotated[dt.date, Field(strict=False)]
+    camera: CameraCalibration
+    report: dict[str, JsonValue] = Field(default_factory=dict)
+    """Figures of the calibration's quality, as its tools wrote them."""
+
+
+def read_camera(path: str | Path) -> CameraFile:
+    """Read a camera file, as ``edge-sdk calibrate intrinsics`` writes it.
+
+    Raises:
+        CalibrationError: as :func:`read_calibration`.
+    """
+    return _read(path, "camera file", "edge_sdk_camera", CameraFile)
 
 
 def read_calibration(path: str | Path) -> Calibration:
@@ -213,15 +250,19 @@ def read_calibration(path: str | Path) -> Calibration:
         CalibrationError: the file is absent, not YAML, of another version, or holds something
             impossible; one error that names file, line, key and value.
     """
-    text = read_yaml(path, "calibration file", CalibrationError)
-    version = text.data.get("edge_sdk_calibration")
+    return _read(path, "calibration file", "edge_sdk_calibration", Calibration)
+
+
+def _read(path: str | Path, what: str, key: str, model: type[_FileT]) -> _FileT:
+    text = read_yaml(path, what, CalibrationError)
+    version = text.data.get(key)
     if version != FORMAT_VERSION or isinstance(version, bool):
         found = "it is missing" if version is None else f"found {version!r}"
         raise CalibrationError(
-            f"{text.where}: edge_sdk_calibration must be {FORMAT_VERSION}, {found}; "
-            "this is no calibration file, or one of another version of edge_sdk"
+            f"{text.where}: {key} must be {FORMAT_VERSION}, {found}; "
+            f"this is no {what}, or one of another version of edge_sdk"
         )
-    return validate(Calibration, text, CalibrationError)
+    return validate(model, text, CalibrationError)
 
 
 def build_calibration(data: dict[str, Any]) -> Calibration:
@@ -242,18 +283,25 @@ def write_calibration(calibration: Calibration, path: str | Path) -> None:
     Raises:
         CalibrationError: the folder is absent or cannot be written to.
     """
+    _write(calibration, path, "calibration file", "# Calibration of a rig of edge_sdk.\n")
+
+
+def write_camera(camera: CameraFile, path: str | Path) -> None:
+    """Write a camera file; as :func:`write_calibration`."""
+    _write(camera, path, "camera file", "# Calibration of one camera, of edge_sdk.\n")
+
+
+def _write(content: Section, path: str | Path, what: str, heading: str) -> None:
     path = Path(path)
-    data = _plain(calibration.model_dump())
+    data = _plain(content.model_dump())
     text = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
     partial = path.with_name(path.name + ".partial")
     try:
-        partial.write_text("# Calibration of a rig of edge_sdk.\n" + text, encoding="utf-8")
+        partial.write_text(heading + text, encoding="utf-8")
         partial.replace(path)
     except OSError as fault:
         partial.unlink(missing_ok=True)
-        raise CalibrationError(
-            f"calibration file cannot be written: {path}: {fault.strerror}"
-        ) from fault
+        raise CalibrationError(f"{what} cannot be written: {path}: {fault.strerror}") from fault
 
 
 def _plain(value: Any) -> Any:

@@ -36,7 +36,8 @@ def charuco_board(target: Target) -> Any:
     marker = 0.75 * target.unit_m if target.marker_m is None else target.marker_m
     if not marker < target.unit_m:
         raise ConfigError(
-            f"markers of {1000 * marker:g} mm do not fit into squares of {1000 * target.unit_m:g} mm"
+            f"markers of {1000 * marker:g} mm are too large for squares of "
+            f"{1000 * target.unit_m:g} mm"
         )
     dictionary = cv2.aruco.getPredefinedDictionary(number)
     if size[0] * size[1] // 2 > len(dictionary.bytesList):

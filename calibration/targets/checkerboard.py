@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +17,7 @@ from .target import Target
 
 __all__ = ["edge_width_px", "find_checkerboard"]
 
-Float = NDArray[np.float32]
+Float = NDArray[Any]  # (H, W) float32
 _SCALES = (1.0, 1.5, 2.2, 3.2, 4.8)
 _UNSURE = 0.7  # standard deviation of a corner in pixels above which it is left out
 _PLENTY = 48  # corners after which no further preparation is tried
@@ -90,12 +92,15 @@ def _sector_based(image: Float, size: tuple[int, int]) -> Lattice:
     """Duda and Frese, "Accurate detection and localization of checkerboard corners for
     calibration", 2018, as in OpenCV."""
     eight = to_8_bit(image)
+    flags = cv2.CALIB_CB_EXHAUSTIVE | cv2.CALIB_CB_LARGER
     try:
-        found, corners = cv2.findChessboardCornersSB(eight, size, flags=cv2.CALIB_CB_EXHAUSTIVE)
+        found, corners, meta = cv2.findChessboardCornersSBWithMeta(eight, size, flags)
     except cv2.error:
         return {}
-    if not found or corners is None or len(corners) != size[0] * size[1]:
+    # A part of a larger board is another board: the lattice will tell which.
+    if not found or corners is None or sorted(meta.shape[:2]) != sorted(size):
         return {}
+    size = (meta.shape[1], meta.shape[0])
     points = corners.reshape(size[1], size[0], 2)
     return normalised(
         {
@@ -145,7 +150,11 @@ def _refined(image: Float, lattice: Lattice) -> Lattice:
     spacing = _spacing(lattice)
     start, good, bright = refine_saddles(image, pixels, 0.25 * spacing)
     start = np.where(good[:, None], start, pixels)
-    refined, deviation = fit_corners(image, start, _edges(lattice, bright), 0.45 * spacing)
+    edges = _edges(lattice, bright)
+    straight, _ = fit_corners(image, start, edges, 0.45 * spacing)
+    placed = {c: (float(p[0]), float(p[1])) for c, p in zip(cells, straight, strict=True)}
+    edges = _edges(placed, bright)
+    refined, deviation = fit_corners(image, straight, edges, 0.45 * spacing, _bends(placed, edges))
     # One that ran away, or left the place that detection gave it, is no corner.
     off = np.linalg.norm(refined - pixels, axis=1)
     good = (deviation < _UNSURE) & (off < np.maximum(1.5, 0.25 * spacing))
@@ -168,6 +177,41 @@ def _edges(lattice: Lattice, bright: NDArray[np.float64]) -> NDArray[np.float64]
             if ahead != back:
                 edges[row, axis] = np.arctan2(ahead[1] - back[1], ahead[0] - back[0])
     return edges
+
+
+def _bends(lattice: Lattice, edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N, 2) curvature of the edges through each corner, from the corners before and after it.
+
+    A parabola through three corners; at the rim the one of the next corner inwards.
+    """
+    bends = np.zeros((len(lattice), 2))
+    known = np.zeros((len(lattice), 2), bool)
+    rows = {cell: row for row, cell in enumerate(lattice)}
+    for (i, j), row in rows.items():
+        for axis, (a, b) in enumerate(((1, 0), (0, 1))):
+            ahead, back = lattice.get((i + a, j + b)), lattice.get((i - a, j - b))
+            if ahead is None or back is None:
+                continue
+            angle = edges[row, axis]
+            tangent = np.array([np.cos(angle), np.sin(angle)])
+            normal = np.array([np.sin(angle), -np.cos(angle)])
+            to, fro = np.subtract(ahead, lattice[i, j]), np.subtract(back, lattice[i, j])
+            p, q = float(tangent @ to), float(tangent @ fro)
+            if p * q >= 0:
+                continue
+            # Height of the chord over the corner is - bend p q / 2.
+            height = (float(normal @ to) * -q + float(normal @ fro) * p) / (p - q)
+            bends[row, axis] = -2 * height / (p * q)
+            known[row, axis] = True
+    for (i, j), row in rows.items():
+        for axis, (a, b) in enumerate(((1, 0), (0, 1))):
+            if known[row, axis]:
+                continue
+            for near in ((i + a, j + b), (i - a, j - b)):
+                if near in rows and known[rows[near], axis]:
+                    turned = np.cos(edges[row, axis] - edges[rows[near], axis])
+                    bends[row, axis] = bends[rows[near], axis] * np.sign(turned)
+    return bends
 
 
 def _spacing(lattice: Lattice) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ Lasenby, "ChESS - quick and robust detection of chess-board features", 2014.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -44,7 +45,7 @@ class Corners:
         return len(self.points)
 
 
-def find_corners(image: NDArray[np.float32], sigma_px: float) -> Corners:
+def find_corners(image: NDArray[Any], sigma_px: float) -> Corners:
     """Saddle points with four alternating sectors around them.
 
     Args:
@@ -79,15 +80,15 @@ def find_corners(image: NDArray[np.float32], sigma_px: float) -> Corners:
 
 
 def _second_derivatives(
-    smooth: NDArray[np.float32],
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    smooth: NDArray[Any],
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     xx = cv2.filter2D(smooth, cv2.CV_32F, np.array([[1, -2, 1]], np.float32))
     yy = cv2.filter2D(smooth, cv2.CV_32F, np.array([[1], [-2], [1]], np.float32))
     cross = np.array([[1, 0, -1], [0, 0, 0], [-1, 0, 1]], np.float32) / 4
     return xx, yy, cv2.filter2D(smooth, cv2.CV_32F, cross)
 
 
-def _ring(image: NDArray[np.float32], points: Array, radius_px: float) -> NDArray[np.float32]:
+def _ring(image: NDArray[Any], points: Array, radius_px: float) -> NDArray[Any]:
     """(N, 32) brightness on a circle around each point, counter-clockwise from +x (y down)."""
     angles = np.arange(_RING) * (2 * np.pi / _RING)
     x = points[:, :1] + radius_px * np.cos(angles)
@@ -101,7 +102,7 @@ def _ring(image: NDArray[np.float32], points: Array, radius_px: float) -> NDArra
     )
 
 
-def _sectors(ring: NDArray[np.float32]) -> tuple[Array, NDArray[np.bool_]]:
+def _sectors(ring: NDArray[Any]) -> tuple[Array, NDArray[np.bool_]]:
     """Edge directions from four changes between dark and bright, and whether there are four."""
     middle = (ring.max(1, keepdims=True) + ring.min(1, keepdims=True)) / 2
     level = ring - middle
@@ -133,7 +134,7 @@ def _apart(a: Array, b: Array) -> Array:
 
 
 def refine_saddles(
-    image: NDArray[np.float32], points: Array, half_px: Array, iterations: int = 12
+    image: NDArray[Any], points: Array, half_px: Array, iterations: int = 12
 ) -> tuple[Array, NDArray[np.bool_], Array]:
     """Stationary point of a quadratic surface, fitted around each point by weighted least squares.
 
@@ -192,7 +193,5 @@ def _surface(half: int) -> tuple[Array, Array]:
     return np.column_stack([x, y]), np.linalg.pinv(design * root) * root.T
 
 
-def _sample(
-    image: NDArray[np.float32], x: NDArray[np.float32], y: NDArray[np.float32]
-) -> NDArray[np.float32]:
+def _sample(image: NDArray[Any], x: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
     return cv2.remap(image, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)

@@ -170,7 +170,7 @@ def draw(image: Image, observation: Observation) -> Image:
     radius = max(2, round(min(picture.shape[:2]) / 160))
     rows = observation.cells[:, 1]
     for (u, v), row in zip(observation.pixels, rows, strict=True):
-        hue = np.uint8([[[int(150 * row / max(1, rows.max())), 255, 255]]])
+        hue = np.array([[[int(150 * row / max(1, rows.max())), 255, 255]]], np.uint8)
         colour = tuple(int(c) for c in cv2.cvtColor(hue, cv2.COLOR_HSV2BGR)[0, 0])
         cv2.circle(picture, (round(u), round(v)), radius, colour, -1, cv2.LINE_AA)
     return picture

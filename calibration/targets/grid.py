@@ -7,6 +7,7 @@ code, a hand): whatever corners form one connected lattice are used.
 from __future__ import annotations
 
 from collections import Counter, deque
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ _MAX_SEEDS = 30
 _STEPS = ((1, 0), (-1, 0), (0, 1), (0, -1))
 
 
-def grow_lattice(image: NDArray[np.float32], corners: Corners, least: int = 9) -> Lattice:
+def grow_lattice(image: NDArray[Any], corners: Corners, least: int = 9) -> Lattice:
     """The largest lattice among the corners.
 
     Args:
@@ -167,7 +168,7 @@ def _predict(lattice: Lattice, cell: tuple[int, int]) -> tuple[Array, float] | N
 
 
 def _extend(
-    image: NDArray[np.float32],
+    image: NDArray[Any],
     corners: Corners,
     members: dict[tuple[int, int], int],
 ) -> tuple[Lattice, set[int]]:
@@ -230,7 +231,7 @@ def _support(lattice: Lattice, cell: tuple[int, int]) -> int:
     return sum((cell[0] + a, cell[1] + b) in lattice for a in (-1, 0, 1) for b in (-1, 0, 1))
 
 
-def _is_corner(image: NDArray[np.float32], point: Array, length: float, polarity: float) -> bool:
+def _is_corner(image: NDArray[Any], point: Array, length: float, polarity: float) -> bool:
     """Four squares around the point: bright along ``polarity`` and dark across, clearly."""
     angles = polarity + np.arange(4) * np.pi / 2
     values = []

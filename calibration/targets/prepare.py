@@ -8,6 +8,7 @@ few pixels wide, and bright means warm, which may be the black squares.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,7 +19,7 @@ from edge_sdk.frames import Image
 
 __all__ = ["flat_field", "grey", "preparations", "to_8_bit", "without_stripes"]
 
-Float = NDArray[np.float32]
+Float = NDArray[Any]  # (H, W) float32
 
 
 def grey(image: Image) -> Float:

@@ -8,6 +8,8 @@ not do. Solved for all corners of a picture at once by Levenberg and Marquardt's
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,10 +20,11 @@ _GEOMETRY = 5  # x, y, both edges' directions, logarithm of the blur
 
 
 def fit_corners(
-    image: NDArray[np.float32],
+    image: NDArray[Any],
     points: Array,
     edges: Array,
     half_px: Array,
+    bends: Array | None = None,
     iterations: int = 25,
 ) -> tuple[Array, Array]:
     """Fit the corner model around each point.
@@ -31,6 +34,9 @@ def fit_corners(
         points: (N, 2) starting values, within about a pixel or two.
         edges: (N, 2) directions of the edges, radians.
         half_px: (N,) radius of the window; less than half of the smallest square.
+        bends: (N, 2) curvature of the edges, 1/pixels, positive towards the normal
+            (sin, -cos) of the edge; None for straight edges. A lens bends them: taken for straight
+            they would pull the corner by some hundredths of a pixel, all to the same side.
 
     Returns:
         (N, 2) pixels, and (N,) their standard deviation in pixels as the residuals say it; inf
@@ -38,17 +44,23 @@ def fit_corners(
     """
     placed = points.astype(np.float64).copy()
     deviation = np.full(len(points), np.inf)
+    bends = np.zeros((len(points), 2)) if bends is None else bends
     halves = np.clip(np.floor(half_px), 2, 15).astype(int)
     for half in np.unique(halves):
         rows = np.nonzero(halves == half)[0]
         placed[rows], deviation[rows] = _fit(
-            image, points[rows], edges[rows], int(half), iterations
+            image, points[rows], edges[rows], bends[rows], int(half), iterations
         )
     return placed, deviation
 
 
 def _fit(
-    image: NDArray[np.float32], points: Array, edges: Array, half: int, iterations: int
+    image: NDArray[Any],
+    points: Array,
+    edges: Array,
+    bends: Array,
+    half: int,
+    iterations: int,
 ) -> tuple[Array, Array]:
     span = np.arange(-half, half + 1)
     x, y = (grid.ravel() for grid in np.meshgrid(span, span))
@@ -62,7 +74,7 @@ def _fit(
     offsets = x.astype(np.float64), y.astype(np.float64)
     state = np.column_stack([points - centre, edges, np.full(len(points), np.log(1.2))])
     damping = np.full(len(points), 1e-2)
-    residual, jacobian, cost = _evaluate(state, offsets, values, here)
+    residual, jacobian, cost = _evaluate(state, offsets, values, here, bends)
     for _ in range(iterations):
         normal = np.einsum("nmi,nmj->nij", jacobian, jacobian)
         gradient = np.einsum("nmi,nm->ni", jacobian, residual)
@@ -72,7 +84,7 @@ def _fit(
         step = np.clip(step[..., 0], -0.7, 0.7)
         trial = state - step
         trial[:, 4] = np.clip(trial[:, 4], np.log(0.4), np.log(0.8 * half + 0.5))
-        new_residual, new_jacobian, new_cost = _evaluate(trial, offsets, values, here)
+        new_residual, new_jacobian, new_cost = _evaluate(trial, offsets, values, here, bends)
         better = new_cost < cost
         state = np.where(better[:, None], trial, state)
         residual = np.where(better[:, None], new_residual, residual)
@@ -100,6 +112,7 @@ def _evaluate(
     offsets: tuple[Array, Array],
     values: Array,
     here: NDArray[np.bool_],
+    bends: Array,
 ) -> tuple[Array, Array, Array]:
     """Residual (N, M), its derivative by the geometry (N, M, 5), and the cost (N,).
 
@@ -112,7 +125,8 @@ def _evaluate(
     sides = []
     for k in (2, 3):
         cos, sin = np.cos(state[:, k : k + 1]), np.sin(state[:, k : k + 1])
-        distance = dx * sin - dy * cos
+        along = dx * cos + dy * sin
+        distance = dx * sin - dy * cos - 0.5 * bends[:, k - 2 : k - 1] * along**2
         value = np.tanh(distance / blur)
         sides.append((cos, sin, distance, value, (1 - value * value) / blur))
     (c1, s1, d1, v1, g1), (c2, s2, d2, v2, g2) = sides

@@ -42,9 +42,7 @@ class Lens:
             a = np.arctan(r)
             f = np.where(
                 r > 1e-9,
-                a
-                * (1 + k1 * a**2 + k2 * a**4 + k3 * a**6 + k4 * a**8)
-                / np.where(r > 1e-9, r, 1),
+                a * (1 + k1 * a**2 + k2 * a**4 + k3 * a**6 + k4 * a**8) / np.where(r > 1e-9, r, 1),
                 1,
             )
             return x * f, y * f
@@ -224,15 +222,15 @@ def poses(
     seed: int = 0,
     width: float = 0.4,
 ) -> list[tuple[Array, Array]]:
-    """Different views of a board ``width`` metres wide whose middle is ``centre`` (board metres)."""
+    """Different views of a board ``width`` metres wide with its middle at ``centre`` (metres)."""
     rng = np.random.default_rng(seed)
     found = []
     for _ in range(count):
         distance = lens.fx * width / (lens.width * rng.uniform(*fill))
         angles = rng.uniform(-tilt_deg, tilt_deg, 2)
         r = rotation(angles[0], angles[1], rng.uniform(-15, 15))
-        free_x = max(0.5 - 0.5 * lens.fx * width / (distance * lens.width), 0.02)
-        free_y = max(0.5 - 0.4 * lens.fy * width / (distance * lens.height), 0.02)
+        free_x = max(0.5 - 0.5 * lens.fx * width / (distance * lens.width), 0.22)
+        free_y = max(0.5 - 0.4 * lens.fy * width / (distance * lens.height), 0.24)
         u = lens.cx + rng.uniform(-free_x, free_x) * lens.width
         v = lens.cy + rng.uniform(-free_y, free_y) * lens.height
         ray = np.array([*(np.ravel(lens.rays(np.array([u]), np.array([v])))), 1.0])

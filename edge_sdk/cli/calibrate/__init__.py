@@ -58,3 +58,6 @@ def workshop(module: str) -> Any:
         sys.modules[_NAME] = package
         spec.loader.exec_module(package)
     return importlib.import_module(f"{_NAME}.{module}")
+
+
+from edge_sdk.cli.calibrate import check, intrinsics  # noqa: E402, F401
