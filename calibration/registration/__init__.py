@@ -1,0 +1,29 @@
+"""Registration without a target: one homography for the rig, from what both cameras see anyway.
+
+The way, after the paper: frame pairs sampled uniformly from a recording, cross-modal
+correspondences, MAGSAC++, one homography for all pairs, refined over all of them, and a quality
+gate that refuses rather than guesses. The built-in matcher compares the orientation of edges, which
+both spectra share, and needs no weights; learned matchers plug in (:mod:`.plugins`).
+"""
+
+from .coarse import SearchRange
+from .matcher import Matcher, Matches
+from .overlay import checkerboard
+from .pairs import ImagePair, sample_recordings, sample_rig
+from .plugins import load_matcher
+from .register import RegistrationResult, register
+from .structure_matcher import StructureMatcher
+
+__all__ = [
+    "ImagePair",
+    "Matcher",
+    "Matches",
+    "RegistrationResult",
+    "SearchRange",
+    "StructureMatcher",
+    "checkerboard",
+    "load_matcher",
+    "register",
+    "sample_recordings",
+    "sample_rig",
+]
