@@ -8,10 +8,11 @@ both spectra share, and needs no weights; learned matchers plug in (:mod:`.plugi
 
 from .coarse import SearchRange
 from .matcher import Matcher, Matches
-from .overlay import checkerboard
+from .overlay import before_and_after, checkerboard
 from .pairs import ImagePair, sample_recordings, sample_rig
 from .plugins import load_matcher
 from .register import RegistrationResult, register
+from .result_file import result_values, to_calibration
 from .structure_matcher import StructureMatcher
 
 __all__ = [
@@ -21,9 +22,12 @@ __all__ = [
     "RegistrationResult",
     "SearchRange",
     "StructureMatcher",
+    "before_and_after",
     "checkerboard",
     "load_matcher",
     "register",
+    "result_values",
     "sample_recordings",
     "sample_rig",
+    "to_calibration",
 ]

@@ -1,4 +1,4 @@
-"""Where to begin: translation by FFT, over a grid of scales and rotations, for all pairs at once."""
+"""Where to begin: shift by FFT, over a grid of scales and rotations, for all pairs at once."""
 
 from __future__ import annotations
 
@@ -102,10 +102,10 @@ def search(
             centred = _similarity(scale, angle, ir_mask.shape, (height, width))
             mask = cv2.warpAffine(ir_mask, centred[:2], (width, height))
             total = np.zeros(shape, np.complex64)
-            energy_a = np.zeros((height, width), np.float32)
+            energy_a: Float = np.zeros((height, width), np.float32)
             for x, spectrum in zip(a, spectra, strict=True):
                 moved = rotated(cv2.warpAffine(x, centred[:2], (width, height)), angle)
-                energy_a += (moved * moved).sum(-1)
+                energy_a += np.einsum("hwc,hwc->hw", moved, moved)
                 own = np.fft.fft2(_complex(moved), s=shape, axes=(0, 1))
                 total += (np.conj(own) * spectrum).sum(-1)
             top = np.fft.ifft2(total).real
@@ -113,8 +113,8 @@ def search(
             under_b = np.fft.irfft2(np.conj(np.fft.rfft2(mask, s=shape)) * spectrum_energy, shape)
             floor = _ENERGY_FLOOR * np.sqrt(float(energy_a.sum()) * float(energy_b.sum()))
             norm = np.sqrt(np.maximum(under_a, 0) * np.maximum(under_b, 0)) + floor + 1e-9
-            for score, x, y in _peaks(top / norm, reach):
-                shift = np.array([[1.0, 0, x], [0, 1.0, y], [0, 0, 1.0]])
+            for score, right, down in _peaks(top / norm, reach):
+                shift = np.array([[1.0, 0, right], [0, 1.0, down], [0, 0, 1.0]])
                 found.append(Hypothesis(score, from_level @ shift @ centred @ to_level))
     found.sort(key=lambda one: -one.score)
     return spread(found, ir.size, 24.0, keep)
@@ -140,7 +140,9 @@ def corners_of(size: tuple[int, int]) -> Array:
     return np.array([[0.0, 0.0], [x, 0.0], [0.0, y], [x, y]])
 
 
-def _similarity(scale: float, angle: float, source: tuple[int, ...], size: tuple[int, int]) -> Array:
+def _similarity(
+    scale: float, angle: float, source: tuple[int, ...], size: tuple[int, int]
+) -> Array:
     """Turned and scaled about the centre; centre onto centre. Shapes are (height, width)."""
     c, s = scale * np.cos(angle), scale * np.sin(angle)
     matrix = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])

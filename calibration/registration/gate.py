@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -140,8 +141,6 @@ def _resampled(surfaces: Surfaces, size: tuple[int, int]) -> list[Array]:
 
 
 def _overlap(prepared: Prepared, homography: Array) -> float:
-    import cv2
-
     width, height = prepared.visible.size
     corners = apply(homography, corners_of(prepared.ir.size))[[0, 1, 3, 2]]
     mask = np.zeros((height, width), np.uint8)
@@ -150,7 +149,6 @@ def _overlap(prepared: Prepared, homography: Array) -> float:
 
 
 def _coverage(prepared: Prepared, matches: Matches, inside: NDArray[np.bool_]) -> float:
-    width, height = prepared.ir.size
     rows, columns = np.nonzero(prepared.ir.masks[1])
     if not len(rows) or not inside.any():
         return 0.0
@@ -176,9 +174,7 @@ def _lead(prepared: Prepared, homography: Array, rival: Hypothesis | None) -> fl
     return 1.0 - theirs.score / max(ours.score, 1e-9)
 
 
-def _sharpness(
-    surfaces: Surfaces, size: tuple[int, int], homography: Array, score: float
-) -> float:
+def _sharpness(surfaces: Surfaces, size: tuple[int, int], homography: Array, score: float) -> float:
     falls = []
     for angle in np.arange(_DIRECTIONS) * 2 * np.pi / _DIRECTIONS:
         nudge = np.eye(3)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -17,11 +18,15 @@ from edge_sdk.config import RigConfig
 from edge_sdk.errors import ConfigError, SourceError
 from edge_sdk.frames import Frame, FrameFlags, FramePair, Image
 
+if TYPE_CHECKING:
+    from edge_sdk.live import LivePairs
+
 __all__ = ["ImagePair", "sample_recordings", "sample_rig", "thin_out", "undistorted"]
 
 Float = NDArray[np.float32]
 
 _PERCENTILES = 0.5, 99.5
+_PATIENCE_S = 10.0
 _UNUSABLE = FrameFlags.SHUTTER | FrameFlags.STALE | FrameFlags.DAMAGED
 
 
@@ -118,6 +123,7 @@ def sample_rig(config: RigConfig, count: int = 20, seconds: float = 20.0) -> lis
     """
     from edge_sdk.capture.pairing import Pairer
     from edge_sdk.capture.recorded_pairs import pair_recordings
+    from edge_sdk.events import EventHub
     from edge_sdk.live import LivePairs
     from edge_sdk.rig import open_cameras
     from edge_sdk.stats import StatsRecorder
@@ -125,16 +131,18 @@ def sample_rig(config: RigConfig, count: int = 20, seconds: float = 20.0) -> lis
     ir, visible, _ = open_cameras(config)
     tolerance_ns = round(config.pairing.tolerance_ms * 1e6)
     with ExitStack() as stack:
-        for camera in (ir, visible):
-            stack.callback(camera.close)
-            camera.open()
-        if not ir.live:
-            pairs: Iterable[FramePair] = pair_recordings(ir, visible, tolerance_ns)
-        else:
-            live = LivePairs(ir, visible, Pairer(tolerance_ns), StatsRecorder())
-            stack.callback(live.stop)
+        if ir.live:
+            stats = StatsRecorder()
+            events = EventHub(lambda name: stats.count(stats.events, name))
+            live = LivePairs(ir, visible, Pairer(tolerance_ns), stats, events)
             live.start()
-            pairs = _for_seconds(live, seconds, count)
+            stack.callback(live.stop)
+            pairs: Iterable[FramePair] = _for_seconds(live, seconds, count)
+        else:
+            for camera in (ir, visible):
+                stack.callback(camera.close)
+                camera.open()
+            pairs = pair_recordings(ir, visible, tolerance_ns)
         return _converted(thin_out(_usable(pairs), count), "the cameras of the rig")
 
 
@@ -197,20 +205,17 @@ def _usable(pairs: Iterable[FramePair]) -> Iterator[FramePair]:
             yield pair
 
 
-def _for_seconds(live: object, seconds: float, count: int) -> Iterator[FramePair]:
+def _for_seconds(live: LivePairs, seconds: float, count: int) -> Iterator[FramePair]:
     """The newest pair at each of ``count`` evenly spread moments."""
-    from edge_sdk.live import LivePairs
-
-    assert isinstance(live, LivePairs)
     start = time.monotonic()
     for index in range(count):
         wait = start + index * seconds / max(count - 1, 1) - time.monotonic()
         if wait > 0:
             time.sleep(wait)
-        newest = live.get(10.0)
+        newest = live.get(_PATIENCE_S)
         if newest is None:
             return
-        yield newest[0]
+        yield newest.pair
 
 
 def _converted(pairs: Sequence[FramePair], source: str) -> list[ImagePair]:

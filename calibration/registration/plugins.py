@@ -24,7 +24,7 @@ _LOFTR = "loftr"
 class MatchFunction(Protocol):
     """What a plug-in is, for instance a wrapper of MINIMA or XoFTR."""
 
-    def __call__(self, ir: Image, visible: Image) -> Sequence[Any]:
+    def __call__(self, ir: Image, visible: Image, /) -> Sequence[Any]:
         """Matched points of one pair.
 
         Args:
@@ -62,7 +62,9 @@ class CallableMatcher:
         return [self._checked(self._function(pair.ir_picture(), pair.picture)) for pair in pairs]
 
     def _checked(self, answer: Sequence[Any]) -> Matches:
-        wanted = "it must return (N, 2) infrared pixels, (N, 2) visible pixels and maybe (N,) scores"
+        wanted = (
+            "it must return (N, 2) infrared pixels, (N, 2) visible pixels and maybe (N,) scores"
+        )
         try:
             arrays = [np.asarray(part, np.float64) for part in answer]
         except (TypeError, ValueError) as error:
@@ -106,8 +108,8 @@ def load_matcher(spec: str) -> Matcher:
         found = getattr(importlib.import_module(module_name), attribute)
     except ImportError as error:
         raise DependencyError(
-            f"matcher {spec}: {error}; install what it needs, and start edge-sdk where Python finds "
-            f"{module_name}"
+            f"matcher {spec}: {error}; install what it needs, and start edge-sdk where "
+            f"Python finds {module_name}"
         ) from error
     except AttributeError:
         raise ConfigError(f"matcher {spec}: {module_name} has no {attribute}") from None

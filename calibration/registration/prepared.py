@@ -74,8 +74,8 @@ class Prepared:
     def to_full(self, matches: Matches) -> Matches:
         """Matches in working pixels as matches in the pictures' pixels."""
         return Matches(
-            apply(np.linalg.inv(self.ir_to_work), matches.ir_px),
-            apply(np.linalg.inv(self.visible_to_work), matches.visible_px),
+            apply(_inverse(self.ir_to_work), matches.ir_px),
+            apply(_inverse(self.visible_to_work), matches.visible_px),
             matches.scores,
         )
 
@@ -108,6 +108,10 @@ def prepare(pairs: Sequence[ImagePair], focal_ratio: float | None = None) -> Pre
         ir_size,
         visible_size,
     )
+
+
+def _inverse(matrix: Array) -> Array:
+    return np.asarray(np.linalg.inv(matrix), np.float64)
 
 
 def _size(size: tuple[int, int], scale: float) -> tuple[int, int]:

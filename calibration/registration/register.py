@@ -200,4 +200,3 @@ def _start(
         best = max(candidates, key=lambda one: one.score)
         start = Start(best, start.other)
     return pooled(matches), start
-

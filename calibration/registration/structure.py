@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -31,7 +32,6 @@ _MAX_STRENGTH = 3.0
 _SHARE_OF_MEDIAN = 0.25
 _NOISE_LEVELS = 0.3
 _SECOND_HARMONIC = 0.7
-_SMOOTH_PX = 1.0
 
 
 def structure_map(image: Float, mask: Float, sigma_px: float) -> Float:
@@ -68,7 +68,7 @@ def structure_map(image: Float, mask: Float, sigma_px: float) -> Float:
     return np.stack([strength * c2, strength * s2, second * c4, second * s4], axis=-1)
 
 
-def rotated(structure: Float, angle: float) -> Float:
+def rotated(structure: NDArray[Any], angle: float) -> Float:
     """The structure of a picture that was turned by ``angle`` (radians, x towards y)."""
     c2, s2, c4, s4 = (f(n * angle) for n in (2, 4) for f in (np.cos, np.sin))
     a, b, c, d = np.moveaxis(structure, -1, 0)
@@ -77,7 +77,7 @@ def rotated(structure: Float, angle: float) -> Float:
     ).astype(np.float32)
 
 
-def highpass(structure: Float, mask: Float, sigma_px: float) -> Float:
+def highpass(structure: NDArray[Any], mask: NDArray[Any], sigma_px: float) -> Float:
     """Structure less its mean around, 0 outside of the mask.
 
     Without it a wall of vertical lines would match every other wall of vertical lines.
@@ -123,8 +123,7 @@ class CameraStructure:
             reduced = _halved(reduced)
             masks[level] = (reduced > 0.5).astype(np.float32)
         for image in images:
-            # Smoothed, so that halving does not alias thin lines: whole-pixel shifts would win.
-            reduced = cv2.GaussianBlur(structure_map(image, area, sigma_px), (0, 0), _SMOOTH_PX)
+            reduced = structure_map(image, area, sigma_px)
             for level in LEVELS:
                 reduced = _halved(reduced)
                 maps[level].append(reduced)

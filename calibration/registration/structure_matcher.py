@@ -68,8 +68,9 @@ def _peaks(surfaces: Surfaces) -> Matches:
     dy = _vertex(scores[n, y - 1, x], scores[n, y, x], scores[n, y + 1, x])
     here = surfaces.centres[good]
     there = here + np.stack([x - reach + dx, y - reach + dy], axis=1)
-    from_level = np.linalg.inv(level_matrix(surfaces.level))
-    ir_px = apply(np.linalg.inv(surfaces.homography), apply(from_level, here))
+    from_level = np.asarray(np.linalg.inv(level_matrix(surfaces.level)), np.float64)
+    to_ir = np.asarray(np.linalg.inv(surfaces.homography), np.float64)
+    ir_px = apply(to_ir, apply(from_level, here))
     return Matches(ir_px, apply(from_level, there), peak[good].astype(np.float64))
 
 

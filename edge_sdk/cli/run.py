@@ -106,7 +106,7 @@ def run(
         json=json,
         max_frames=max_frames,
     )
-    _refuse_to_overwrite((ir, visible), (output, tracks))
+    refuse_to_overwrite((ir, visible), (output, tracks))
     fusion: dict[str, object] = {
         key: value
         for key, value in (
@@ -269,7 +269,7 @@ def parse_size(text: str) -> tuple[int, int]:
     return int(parts[0]), int(parts[1])
 
 
-def _refuse_to_overwrite(
+def refuse_to_overwrite(
     inputs: tuple[Path | None, ...], outputs: tuple[str | Path | None, ...]
 ) -> None:
     """A recording must not be replaced by what is made of it."""
