@@ -20,9 +20,10 @@ Float = NDArray[np.float32]
 MIN_BLOCKS = 12
 _PERSPECTIVE = 0.03
 _ANISOTROPY = 0.015
-_PRIOR_WEIGHT = 3e-4
-_UPSAMPLE = 4
+_PRIOR_WEIGHT = 6e-4
+_UPSAMPLE = 8
 _SMOOTH_PX = 0.7
+_PEAK_PX = 1.0
 _SAMPLES, _KEPT, _GENERATIONS = 400, 50, 12
 
 
@@ -196,14 +197,15 @@ def _four_points(corners: Array, shifts: Array) -> Array:
 
 
 def _upsampled(scores: Float, reach: int) -> Float:
-    """Signed squares of the surfaces, smoothed and sampled four times finer.
+    """Signed squares of the surfaces, smoothed and sampled eight times finer.
 
-    Smoothed, since linear interpolation between samples lowers every peak that is not on a sample:
-    the whole-pixel shifts would win.
+    Scaled so that a peak as narrow as they are has the same height between the samples as on them.
+    Otherwise whole-pixel shifts would win, and above all no shift at all.
     """
     size = 2 * reach + 1
     fine = np.arange((size - 1) * _UPSAMPLE + 1) / _UPSAMPLE
     kernel = np.exp(-0.5 * ((fine[:, None] - np.arange(size)) / _SMOOTH_PX) ** 2)
-    kernel = (kernel / kernel.sum(axis=1, keepdims=True)).astype(np.float32)
+    peak = np.exp(-0.5 * ((fine[:, None] - np.arange(size)) / _PEAK_PX) ** 2)
+    kernel = (kernel / (kernel * peak).sum(axis=1, keepdims=True)).astype(np.float32)
     smooth = kernel @ scores @ kernel.T
     return np.asarray(np.sign(smooth) * smooth * smooth, np.float32)
