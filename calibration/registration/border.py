@@ -25,7 +25,7 @@ def valid_area(images: Sequence[Float], margin_px: int) -> Float:
 
     Args:
         images: (H, W) float32, 0..255, all of one size.
-        margin_px: how far the hull is eroded, also at the edge of the picture.
+        margin_px: how far the hull is eroded beyond 2 pixels, also at the edge of the picture.
 
     Returns:
         (H, W) float32, 1 inside and 0 outside; all 0 where nothing has content.
@@ -48,5 +48,6 @@ def valid_area(images: Sequence[Float], margin_px: int) -> Float:
         hull = cv2.convexHull(np.stack([columns, rows], axis=1).astype(np.int32))
         cv2.fillConvexPoly(mask, hull, 1)
     padded = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    eroded = cv2.erode(padded, np.ones((2 * margin_px + 1,) * 2, np.uint8))[1:-1, 1:-1]
+    reach = margin_px + 2  # flatness was judged in 5 x 5 pixels, so the hull is 2 too wide
+    eroded = cv2.erode(padded, np.ones((2 * reach + 1,) * 2, np.uint8))[1:-1, 1:-1]
     return np.ascontiguousarray(eroded, dtype=np.float32)

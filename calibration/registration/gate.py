@@ -30,6 +30,15 @@ _DIRECTIONS = 8
 _INLIER_PX = 4.0
 _CELLS = 4
 
+# Set on recordings that none of the figures in the README come from.
+_MIN_OVERLAP = 0.25
+_MIN_INLIERS, _MIN_SHARE = 24, 0.4
+_MIN_COVERAGE = 0.4
+_MAX_DISAGREEMENT = 0.008
+"""Share of the visible picture's diagonal: 6.4 pixels at 640 x 480."""
+_MIN_LEAD = 0.1
+_MIN_SHARPNESS = 0.08
+
 
 @dataclass(frozen=True)
 class Quality:
@@ -47,6 +56,7 @@ class Quality:
         lead: 1 - score of the best clearly different homography / score of this one.
         sharpness: 1 - score after a shift of 4 working pixels / score, in the direction in which
             the score falls least.
+        limit_px: what ``halves_px`` and ``spread_px`` may be, 0.8 % of the picture's diagonal.
     """
 
     score: float
@@ -58,6 +68,7 @@ class Quality:
     spread_px: float
     lead: float
     sharpness: float
+    limit_px: float
 
     def to_dict(self) -> dict[str, float]:
         """Plain values, rounded for people."""
@@ -91,9 +102,12 @@ def measure(
         ir, visible, found.homography, _LAST.level, _LAST.reach, _LAST.block_px, groups
     )
     total = surfaces[-1]
+    limit = _MAX_DISAGREEMENT * float(np.hypot(*prepared.visible_size))
     grid = (visible.size[0] / _LAST.block_px) * (visible.size[1] / _LAST.block_px)
     if len(total.centres) < MIN_BLOCKS:
-        nothing = Quality(0.0, len(total.centres) / grid, len(matches), 0, 0.0, 0.0, 0.0, 0.0, 0.0)
+        nothing = Quality(
+            0.0, len(total.centres) / grid, len(matches), 0, 0.0, 0.0, 0.0, 0.0, 0.0, limit
+        )
         return Judged(found.homography, nothing, [found.homography])
     final = best_homography(total, ir.size, _LAST.sigma_px)
     h = final.homography
@@ -112,13 +126,56 @@ def measure(
         spread_px=spread * scale,
         lead=_lead(prepared, h, rival),
         sharpness=_sharpness(total, ir.size, h, final.score),
+        limit_px=limit,
     )
     return Judged(h, quality, resampled)
 
 
 def faults_of(quality: Quality) -> list[str]:
     """Why not to trust these figures, each with what was found, what is needed and what to film."""
-    return []
+    q = quality
+    share = q.inliers / max(q.matches, 1)
+    checks = (
+        (
+            q.overlap < _MIN_OVERLAP,
+            f"the infrared covers {q.overlap:.0%} of the visible picture (at least "
+            f"{_MIN_OVERLAP:.0%} needed): point both cameras the same way",
+        ),
+        (
+            q.inliers < _MIN_INLIERS or share < _MIN_SHARE,
+            f"{q.inliers} of {q.matches} matches agree (at least {_MIN_INLIERS} and "
+            f"{_MIN_SHARE:.0%} needed): film a scene with texture and with people walking through "
+            "it, with enough light for the visible camera, and check that both recordings are of "
+            "the same scene and time",
+        ),
+        (
+            q.coverage < _MIN_COVERAGE,
+            f"matches lie in {q.coverage:.0%} of the picture's cells (at least "
+            f"{_MIN_COVERAGE:.0%} needed): film structure, or walk, also where the picture is "
+            "empty now, above all in the corners",
+        ),
+        (
+            q.halves_px > q.limit_px,
+            f"even and odd pairs differ by {q.halves_px:.1f} px at the corners (at most "
+            f"{q.limit_px:.1f}): film longer, without moving what is near the cameras",
+        ),
+        (
+            q.spread_px > q.limit_px,
+            f"parts of the picture differ by {q.spread_px:.1f} px at the corners (at most "
+            f"{q.limit_px:.1f}): keep what is filmed at about one distance, or farther away",
+        ),
+        (
+            q.lead < _MIN_LEAD,
+            f"another alignment fits nearly as well ({q.lead:.0%} better, at least "
+            f"{_MIN_LEAD:.0%} needed): film something that does not repeat itself",
+        ),
+        (
+            q.sharpness < _MIN_SHARPNESS,
+            f"a shift of {_NUDGE_PX:g} px changes the fit by {q.sharpness:.0%} (at least "
+            f"{_MIN_SHARPNESS:.0%} needed): film edges in all directions, sharply focused",
+        ),
+    )
+    return [text for bad, text in checks if bad]
 
 
 def _apart(a: Array, b: Array, size: tuple[int, int]) -> float:

@@ -23,7 +23,7 @@ Float = NDArray[np.float32]
 
 _AREA_PX = 640 * 480
 _IR_SIGMA_PX, _VISIBLE_SIGMA_PX = 1.0, 1.5
-_IR_MARGIN_PX, _VISIBLE_MARGIN_PX = 6, 3
+_IR_MARGIN_PX, _VISIBLE_MARGIN_PX = 4, 1
 
 
 @dataclass(frozen=True)
