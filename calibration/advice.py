@@ -57,7 +57,7 @@ def advise(
             "distance look alike, so that the focal length is not measured; add views with the "
             "board tilted by 30 to 45 degrees to the left, right, up and down"
         )
-    if share > _FOCAL_SHARE:
+    elif share > _FOCAL_SHARE:
         warnings.append(
             f"the focal length is known to {100 * share:.1f} % (one standard deviation) only; add "
             "views with the board tilted by 30 to 45 degrees and filling the picture"

@@ -60,4 +60,4 @@ def workshop(module: str) -> Any:
     return importlib.import_module(f"{_NAME}.{module}")
 
 
-from edge_sdk.cli.calibrate import check, intrinsics, register  # noqa: E402, F401
+from edge_sdk.cli.calibrate import check, intrinsics, register, stereo  # noqa: E402, F401

@@ -15,6 +15,7 @@ from edge_sdk.cli.calibrate.options import (
     Legacy,
     MarkerMm,
     Model,
+    Report,
     SquareMm,
     TargetKind,
     check_model,
@@ -50,6 +51,7 @@ def intrinsics(
     output_format: Annotated[
         str, typer.Option("--format", help="edge-sdk, ros or kalibr.")
     ] = "edge-sdk",
+    report: Report = None,
     json: Json = False,
 ) -> None:
     """Measure the lens of one camera from views of a board."""
@@ -60,11 +62,12 @@ def intrinsics(
     if images is None:
         raise ConfigError("give the pictures: --images 'PATTERN', a folder or a video")
     check_output(output, [images])
+    check_output(report, [images])
     findings, pictures = _find(images, camera or "ir", board_target, quiet=json)
     result = workshop("intrinsics").calibrate_intrinsics(
         findings, model, name or camera or "camera", identity
     )
-    finish(result, pictures, output, output_format, json)
+    finish(result, pictures, output, output_format, report, json)
 
 
 def _find(images: str, camera: str, target: Any, quiet: bool) -> tuple[Any, dict[str, Any]]:
@@ -93,6 +96,7 @@ def finish(
     pictures: dict[str, Any],
     output: Path | None,
     output_format: str,
+    report: Path | None,
     json: bool,
 ) -> None:
     """Write the files, and print what was found."""
@@ -103,6 +107,9 @@ def finish(
         loaded = formats.Loaded("edge_sdk camera", {"camera": result.camera}, report=figures)
         formats.save(loaded, output, output_format)
         written["camera"] = str(output)
+    if report is not None:
+        workshop("report").write_intrinsics_report(result, pictures, report)
+        written["report"] = str(report)
     if json:
         camera = result.camera.model_dump()
         print_json({"camera": camera, **figures, "written": written})
