@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 
 import psutil
 import pytest
@@ -45,3 +47,24 @@ def test_memory_is_flat_over_1500_small_frames():
 @pytest.mark.slow
 def test_memory_is_flat_over_10000_frames():
     assert _growth_mib(10_000, 500, (640, 480)) < 25
+
+
+LIVE = """
+import sys
+from edge_sdk import FusionPipeline
+from edge_sdk.config import rig_from_text, rig_template
+with FusionPipeline.open(rig_from_text(rig_template())) as pipeline:
+    for fused in pipeline:
+        if pipeline.stats().engine and fused.index > 60:
+            break
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(int(peak.split()[1]) / 1024)
+"""
+
+
+@pytest.mark.slow
+def test_the_live_pipeline_with_tracking_stays_below_350_mib():
+    found = subprocess.run(
+        [sys.executable, "-c", LIVE], capture_output=True, text=True, check=True, timeout=600
+    )
+    assert float(found.stdout) < 350

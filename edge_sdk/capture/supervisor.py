@@ -29,7 +29,7 @@ LAST_RETRY_S = 5.0
 LAST_FROZEN_RETRY_S = 60.0
 STEADY_S = 2.0
 """Good frames for so long, and the next loss is retried quickly again."""
-CALL_BOUNDS_S = {"open": 10.0, "read": READ_TIMEOUT_S + 1.0, "close": 3.0}
+CALL_BOUNDS_S = {"open": 10.0, "read": READ_TIMEOUT_S + 2.0, "close": 3.0}
 ABANDON_S = 2.0
 """A read that still hangs so long after ``close()`` returned is given up."""
 MAX_ABANDONED = 3
@@ -49,7 +49,7 @@ class CameraSupervisor:
     - *silent*: nothing came for ``max(5 frame periods, silent_after_s)``.
     - *frozen*: the same bytes came for ``max(5 frames, frozen_after_s)``; every repetition before
       that is flagged ``STALE``, see :class:`FreshnessCheck`.
-    - *hung*: a call into the driver does not return within its bound: ``read`` 1.25 s, ``open`` 10
+    - *hung*: a call into the driver does not return within its bound: ``read`` 2.25 s, ``open`` 10
       s, ``close`` 3 s. ``close()`` is then called from another thread, which ends the read of a
       well-made driver; a read that hangs on is abandoned, and the camera opened anew.
 

@@ -86,7 +86,7 @@ class HeatMap:
     def __init__(self, heat: Image, raw: Image, contrast_c0: float) -> None:
         self.heat = heat
         self.height, self.width = heat.shape
-        self._sums = cv2.integral(heat)
+        self._sums, self._squares = cv2.integral2(heat)
         self._raw_sums = cv2.integral(raw)
         self._c0 = contrast_c0
 
@@ -106,6 +106,17 @@ class HeatMap:
         """0 to 1, from the contrast; half at ``contrast_c0``."""
         contrast = self.contrast(region)
         return contrast**2 / (contrast**2 + self._c0**2) if contrast > 0.0 else 0.0
+
+    def relief(self, region: Region) -> float:
+        """Standard deviation of the heat in the region's box, grey levels.
+
+        A body is warm before something cold and fills its box in part; a piece of a warm wall or a
+        window fills it evenly.
+        """
+        corners = region.x0, region.y0, region.x1, region.y1
+        pixels = region.width * region.height
+        mean = self._box(self._sums, *corners) / pixels
+        return max(0.0, self._box(self._squares, *corners) / pixels - mean**2) ** 0.5
 
     def solidity(self, region: Region) -> float:
         """Share of the heat in the box that is no thin horizontal lines (blinds): 0 to 1."""

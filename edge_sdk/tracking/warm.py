@@ -31,6 +31,9 @@ HALF_SURE_SHARE = 0.35
 """... and the contrast at which it is as likely something else, say a wall in the sun."""
 MIN_SOLIDITY = 0.7
 """Parts with more thin lines than this, such as blinds, are joined to no body."""
+RELIEF = 0.4, 0.7
+"""Spread of the heat in a body's box as a share of its contrast (at most ``min_contrast``): less is
+no body but a piece of a warm wall, more is as good as any."""
 FULL_SCORE = 0.8
 """The raw score of a body with much contrast, which is reported as 1."""
 
@@ -68,7 +71,7 @@ class WarmObjectDetector:
         min_area_px: int = 40,
         max_area_share: float = 0.35,
         min_height_share: float = 0.035,
-        min_score: float = 0.3,
+        min_score: float = 0.25,
         label: str = "warm",
     ) -> None:
         for name, value, low, high in (
@@ -131,6 +134,8 @@ class WarmObjectDetector:
             if form <= 0.0 or region.height < min_height:
                 continue
             score = form * heat_map.certainty(region) * heat_map.solidity(region)
+            unit = min(self.min_contrast, heat_map.contrast(region))
+            score *= ramp(heat_map.relief(region), RELIEF[0] * unit, RELIEF[1] * unit)
             found.append((min(1.0, score / FULL_SCORE), region))
         found.sort(key=lambda item: -item[0])
         kept = _without_nested([item for item in found if item[0] >= self.min_score])

@@ -1,0 +1,224 @@
+"""Whether the two pictures still lie on each other: a cheap score while the pipeline runs.
+
+Edges have the same orientation in both spectra. From every few frames the orientation of edges of
+both aligned pictures, at a quarter of their size, goes into one cross-spectrum that forgets slowly;
+once in a while its inverse transform is looked at: the place of its peak is the shift between the
+pictures. A rig that was knocked moves the peak, and it stays moved; a person that walks through
+does neither for long.
+
+A shift is all that is measured: of a pure roll about the viewing axis only the weaker peak tells.
+An object that fills the picture at another distance than the one aligned at is shifted as well
+(parallax), and is reported as such.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_sdk.frames import Image
+
+__all__ = ["AlignmentHealth", "AlignmentMonitor"]
+
+Float = NDArray[np.float32]
+
+_SHRINK = 4
+_AROUND_PX = 25
+_MAX_STRENGTH = 3.0
+_NOISE = 2.0
+_EDGE_PX = 3
+_MIN_PEAK = 7.0
+_NEAR_PX = 3
+
+
+@dataclass(frozen=True, slots=True)
+class AlignmentHealth:
+    """What the last seconds say about the alignment.
+
+    Attributes:
+        timestamp_ns: of the newest frame in it.
+        shift_px: (x, y) by which the visible content lies beside the infrared, pixels of the
+            aligned pictures; (0, 0) is aligned.
+        peak: how far the best shift stands out of all shifts, in standard deviations; below 7 the
+            scene has too little structure in common, and ``shift_px`` says nothing.
+        score: correlation without a shift, as a share of the correlation at the best shift, 0..1.
+        misaligned: the alarm: the shift has been beyond the limit, and the same, for long enough.
+    """
+
+    timestamp_ns: int
+    shift_px: tuple[float, float]
+    peak: float
+    score: float
+    misaligned: bool
+
+    @property
+    def certain(self) -> bool:
+        """True if there is enough structure to say anything."""
+        return self.peak >= _MIN_PEAK
+
+    @property
+    def distance_px(self) -> float:
+        """Length of ``shift_px``."""
+        return math.hypot(*self.shift_px)
+
+
+class AlignmentMonitor:
+    """Watches aligned pairs.
+
+    Args:
+        limit_px: shift that is an alarm, pixels of the aligned pictures.
+        every: only one of so many frames is looked at.
+        check_s: time between two answers, seconds of the frames' own time.
+        memory_s: frames older than this count for less than 1/e.
+        checks: so many answers in a row must agree on a shift beyond the limit, or, to end an
+            alarm, on one within it.
+    """
+
+    def __init__(
+        self,
+        limit_px: float = 6.0,
+        every: int = 3,
+        check_s: float = 1.0,
+        memory_s: float = 2.0,
+        checks: int = 3,
+    ) -> None:
+        self._limit_px = limit_px
+        self._every = every
+        self._check_ns = round(check_s * 1e9)
+        self._memory_ns = memory_s * 1e9
+        self._recent: deque[tuple[float, float]] = deque(maxlen=checks)
+        self._misaligned = False
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all, for instance after the alignment was changed."""
+        self._spectrum: Float | None = None
+        self._mask: Float | None = None
+        self._mask_of: Image | None = None
+        self._count = 0
+        self._last_ns: int | None = None
+        self._answer_ns: int | None = None
+        self._recent.clear()
+        self._misaligned = False
+
+    def update(
+        self, ir: Image, visible: Image, timestamp_ns: int, valid: Image | None = None
+    ) -> AlignmentHealth | None:
+        """Look at one aligned pair.
+
+        Args:
+            ir: (H, W) uint8, toned.
+            visible: (H, W, 3) or (H, W) uint8.
+            timestamp_ns: of the pair.
+            valid: (H, W) bool, where the infrared covers the grid; None for everywhere. The same
+                array as long as it does not change.
+
+        Returns:
+            A new answer about once in ``check_s``, else None.
+        """
+        self._count += 1
+        if (self._count - 1) % self._every:
+            return None
+        size = ir.shape[1] // _SHRINK, ir.shape[0] // _SHRINK
+        mask = self._mask_for(valid, size)
+        pictures = (
+            cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in (ir, visible)
+        )
+        a, b = (_structure(picture, mask) for picture in pictures)
+        product = cv2.mulSpectrums(b, a, 0, conjB=True)
+        last_ns = self._last_ns
+        self._last_ns = timestamp_ns
+        restarted = last_ns is None or not 0 <= timestamp_ns - last_ns < 10 * self._check_ns
+        if restarted or self._spectrum is None or self._spectrum.shape != product.shape:
+            self._spectrum = np.asarray(product, np.float32)
+            self._answer_ns = timestamp_ns
+            self._recent.clear()
+            return None
+        assert last_ns is not None and self._answer_ns is not None
+        keep = math.exp(-(timestamp_ns - last_ns) / self._memory_ns)
+        cv2.addWeighted(self._spectrum, keep, product, 1 - keep, 0, dst=self._spectrum)
+        if timestamp_ns - self._answer_ns < self._check_ns:
+            return None
+        self._answer_ns = timestamp_ns
+        return self._answer(timestamp_ns)
+
+    def _answer(self, timestamp_ns: int) -> AlignmentHealth:
+        assert self._spectrum is not None
+        inverse = cv2.dft(self._spectrum, flags=cv2.DFT_INVERSE | cv2.DFT_SCALE)
+        scores: Float = np.fft.fftshift(np.asarray(inverse[..., 0], np.float32))
+        height, width = scores.shape
+        cy, cx = height // 2, width // 2
+        # Shifts beyond a quarter of the picture are no knock, and little of both overlaps there.
+        window = scores[cy - height // 4 : cy + height // 4, cx - width // 4 : cx + width // 4]
+        cy, cx = height // 4, width // 4
+        _, best, _, (x, y) = cv2.minMaxLoc(window)
+        far = np.ones(window.shape, np.bool_)
+        far[max(0, y - _NEAR_PX) : y + _NEAR_PX + 1, max(0, x - _NEAR_PX) : x + _NEAR_PX + 1] = 0
+        noise = float(window[far].std())
+        peak = (best - float(window[far].mean())) / max(noise, 1e-12)
+        centre = float(window[cy - 1 : cy + 2, cx - 1 : cx + 2].max())
+        shift = (
+            _SHRINK * (x - cx + _vertex(window[y], x)),
+            _SHRINK * (y - cy + _vertex(window[:, x], y)),
+        )
+        if peak >= _MIN_PEAK:
+            self._recent.append(shift)
+            self._decide()
+        score = max(0.0, min(1.0, centre / best)) if best > 0 else 0.0
+        return AlignmentHealth(timestamp_ns, shift, peak, score, self._misaligned)
+
+    def _decide(self) -> None:
+        if len(self._recent) < (self._recent.maxlen or 1):
+            return
+        shifts = np.array(self._recent)
+        beyond = np.hypot(shifts[:, 0], shifts[:, 1]) > self._limit_px
+        if beyond.all() and (np.ptp(shifts, axis=0) <= self._limit_px).all():
+            self._misaligned = True
+        elif not beyond.any():
+            self._misaligned = False
+
+    def _mask_for(self, valid: Image | None, size: tuple[int, int]) -> Float:
+        if self._mask is None or self._mask_of is not valid or self._mask.shape != size[::-1]:
+            whole = np.ones(size[::-1], np.float32)
+            if valid is not None:
+                small = cv2.resize(valid.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+                whole = (small > 0.999).astype(np.float32)
+            padded = cv2.copyMakeBorder(whole, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+            kernel = np.ones((2 * _EDGE_PX + 1,) * 2, np.uint8)
+            self._mask = np.asarray(cv2.erode(padded, kernel)[1:-1, 1:-1], np.float32)
+            self._mask_of = valid
+        return self._mask
+
+
+def _structure(picture: Image, mask: Float) -> Float:
+    """Spectrum of the double angle of edges, their strength relative to what is around them."""
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY) if picture.ndim == 3 else picture
+    x, y = cv2.Scharr(grey, cv2.CV_32F, 1, 0), cv2.Scharr(grey, cv2.CV_32F, 0, 1)
+    square = cv2.add(cv2.multiply(x, x), cv2.multiply(y, y))
+    around = cv2.blur(square, (_AROUND_PX, _AROUND_PX))
+    # s (cos 2a, sin 2a) with (x, y) = r (cos a, sin a) is s ((x^2 - y^2), 2 x y) / r^2, s = r / m.
+    noise = (16 * _NOISE) ** 2
+    weight = mask / np.sqrt(cv2.multiply(square, around) + (square + around) * noise + noise**2)
+    double = cv2.merge(
+        [
+            cv2.multiply(cv2.subtract(cv2.multiply(x, x), cv2.multiply(y, y)), weight),
+            cv2.multiply(cv2.multiply(x, y), weight, scale=2.0),
+        ]
+    )
+    mean = cv2.mean(double, mask.astype(np.uint8))[:2]
+    double = cv2.subtract(double, np.asarray(mask[..., None] * np.asarray(mean), np.float32))
+    return np.asarray(cv2.dft(double), np.float32)
+
+
+def _vertex(line: Float, at: int) -> float:
+    """Where between the samples the peak lies: a parabola through it and its neighbours."""
+    if not 0 < at < len(line) - 1:
+        return 0.0
+    left, middle, right = (float(value) for value in line[at - 1 : at + 2])
+    curvature = left - 2 * middle + right
+    return 0.0 if curvature >= 0 else max(-0.5, min(0.5, 0.5 * (left - right) / curvature))
