@@ -84,14 +84,24 @@ def calibrate_rig(
 
 
 def _one_size(ir: Findings, visible: Findings) -> tuple[Findings, Findings, Target]:
-    """The size that most whole boards of both cameras have."""
-    if ir.target.size != visible.target.size:
+    """The board's size for both cameras: the larger one, if one camera saw a part only."""
+    sizes = [f.target.size for f in (ir, visible)]
+    assert sizes[0] is not None and sizes[1] is not None
+    larger, other = sorted((sizes[0], sizes[1]), key=lambda s: s[0] * s[1], reverse=True)
+    if other[0] > larger[0] or other[1] > larger[1]:
         raise CalibrationError(
             f"the infrared pictures show a board of {_text(ir)} inner corners, the visible ones of "
             f"{_text(visible)}; give --board with the true size"
         )
-    target = ir.target
-    return replace(ir, target=target), replace(visible, target=target), target
+    target = ir.target.sized(*larger)
+    both = []
+    for findings in (ir, visible):
+        observations = [
+            replace(o, complete=o.complete and sorted(o.extent) == sorted(larger))
+            for o in findings.observations
+        ]
+        both.append(replace(findings, target=target, observations=observations))
+    return both[0], both[1], target
 
 
 def _text(findings: Findings) -> str:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from edge_sdk.errors import CalibrationError
 
-from .lens import Model, matrix_of, project, rays
+from .lens import Model, project, rays
 
 __all__ = ["Prior", "Solution", "View", "default_prior", "fit_pose", "solve"]
 
@@ -355,8 +355,3 @@ def _refine_pose(view: View, model: Model, parameters: Array, pose: Array) -> tu
             if damping > 1e7:
                 break
     return pose, cost
-
-
-def matrix(solution: Solution) -> Array:
-    """(3, 3) camera matrix of a solution."""
-    return matrix_of(solution.parameters)

@@ -19,7 +19,7 @@ from edge_sdk.calibration_file import Calibration, CameraCalibration, build_cali
 from edge_sdk.errors import CalibrationError
 from edge_sdk.geometry import apply, homography_fault, plane_homography
 
-from .lens import parameters_of, project, rays
+from .lens import parameters_of, rays
 from .rig_solver import RigSolution, RigView, solve_rig
 from .solver import View, fit_pose
 from .targets import Observation, Rejection, Target
@@ -348,9 +348,3 @@ def _warnings(
             "turn and shift apart"
         )
     return warnings
-
-
-def seen_at(camera: CameraCalibration, points: Array) -> Array:
-    """(N, 2) raw pixels of (N, 3) points in the camera's frame."""
-    zero = np.zeros(3)
-    return project(camera.model, parameters_of(camera), zero, zero, points)[0]

@@ -37,13 +37,12 @@ def _canvas(size: tuple[int, int]) -> tuple[Image, float]:
     return np.full((height, _WIDTH, 3), 255, np.uint8), scale
 
 
-def heat_map(values: Array, size: tuple[int, int], unit: str = "px") -> Image:
+def heat_map(values: Array, size: tuple[int, int]) -> Image:
     """Values over the picture, with their numbers; (H, W, 3) uint8.
 
     Args:
         values: (rows, columns); nan is grey.
         size: (width, height) of the camera's picture.
-        unit: of the values.
     """
     canvas, _ = _canvas(size)
     known = np.isfinite(values)
@@ -66,7 +65,6 @@ def heat_map(values: Array, size: tuple[int, int], unit: str = "px") -> Image:
             x = int(8 + (target[0] - 60) * column / max(columns - 1, 1))
             y = int(18 + (target[1] - 28) * row / max(rows - 1, 1))
             _write(canvas, text, (x, y), (255, 255, 255) if level[row, column] < 0.7 else (0, 0, 0))
-    del unit
     return canvas
 
 

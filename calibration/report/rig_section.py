@@ -102,7 +102,7 @@ def add_chessboards(
 
 
 def add_parallax(page: Page, calibration: Calibration) -> None:
-    """Append the misalignment from near to far, and uncertainty of it is left to the figures."""
+    """Append the misalignment from near to far."""
     if calibration.registration.extrinsics is None:
         page.heading(
             "Parallax",

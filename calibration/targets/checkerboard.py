@@ -20,6 +20,7 @@ __all__ = ["edge_width_px", "find_checkerboard"]
 Float = NDArray[Any]  # (H, W) float32
 _SCALES = (1.0, 1.5, 2.2, 3.2, 4.8)
 _UNSURE = 0.7  # standard deviation of a corner in pixels above which it is left out
+_LARGEST = 1600  # pixels of the longer side in which corners are looked for
 _PLENTY = 48  # corners after which no further preparation is tried
 _ENOUGH = 12  # corners that a view must have to be of use
 
@@ -42,7 +43,13 @@ def find_checkerboard(
     best: Lattice = {}
     method = ""
     size = target.size
-    for step, scale, prepared in preparations(picture):
+    # Corners are looked for in a picture of bounded size, and placed in the original.
+    shrink = min(1.0, _LARGEST / max(picture.shape))
+    smaller = picture
+    if shrink < 1:
+        smaller = cv2.resize(picture, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+    for step, scale, prepared in preparations(smaller):
+        scale *= shrink
         if size is not None:
             found = _sector_based(prepared, size)
             if found:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 import edge_sdk
 
@@ -51,3 +54,41 @@ def test_an_installation_without_the_tools_says_so(tmp_path):
         timeout=60,
     )
     assert "not installed" in found.stdout and "Traceback" not in found.stderr
+
+
+@pytest.mark.slow
+def test_the_wheel_carries_the_tools_under_a_name_of_their_own(tmp_path):
+    site = tmp_path / "site"
+    source = tmp_path / "source"
+    shutil.copytree(
+        ROOT, source, ignore=shutil.ignore_patterns(".git", "*.egg-info", "build", "runs")
+    )
+    install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", site, source]
+    subprocess.run([str(part) for part in install], check=True, timeout=600)
+    assert not (site / "calibration").exists()
+    code = "from edge_sdk.cli import main; main(['calibrate', 'check', 'nothing.yaml'])"
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(site)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert found.returncode == 2 and "calibration file not found" in found.stderr
+    code = (
+        "from edge_sdk.cli.calibrate import workshop as w\n"
+        "for m in ('check', 'formats', 'guided', 'intrinsics', 'pairs', 'pictures', 'report',\n"
+        "          'rig', 'stereo', 'targets', 'registration'):\n"
+        "    print(w(m).__file__)\n"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(site)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert found.returncode == 0, found.stderr
+    assert all(line.startswith(str(site)) for line in found.stdout.split())
