@@ -127,6 +127,26 @@ class Aligner:
             visible = self._visible(visible_image, visible_out)
         return ir, visible
 
+    @property
+    def homography(self) -> Array:
+        """(3, 3) float64 in use: undistorted infrared to undistorted visible pixels."""
+        return self._homography.copy()
+
+    def set_homography(self, homography: Array) -> None:
+        """Align by another homography; makes the infrared table anew (some 50 ms).
+
+        Args:
+            homography: (3, 3), undistorted infrared to undistorted visible pixels.
+
+        Raises:
+            CalibrationError: it cannot map one picture onto the other.
+        """
+        homography = np.asarray(homography, dtype=np.float64)
+        fault = homography_fault(homography, self._sizes["ir"])
+        if fault:
+            raise CalibrationError(f"the homography {fault} (found {homography.tolist()})")
+        self._use_homography(homography)
+
     def set_distance(self, distance_m: float) -> None:
         """Align objects at this distance; makes the infrared table anew (some 50 ms).
 

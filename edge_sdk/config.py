@@ -134,6 +134,18 @@ class AlignmentConfig(Section):
     size: Size = (640, 480)
     """(width, height) of the fused picture, in pixels."""
     distance_m: PositiveFloat | None = None
+    monitor: bool = True
+    """Watch whether the pictures still lie on each other; see :mod:`edge_sdk.health`."""
+    max_shift_px: PositiveFloat = 4.5
+    """Shift of the aligned pictures that is an event, pixels of the fused picture."""
+    reregister: bool = False
+    """After such an event register anew in the background, by the calibration tools."""
+
+    @model_validator(mode="after")
+    def _watched(self) -> AlignmentConfig:
+        if self.reregister and not self.monitor:
+            raise ValueError("reregister needs monitor: true, which says when")
+        return self
 
 
 class ToneConfig(Section):

@@ -12,7 +12,7 @@ from enum import Enum
 
 from edge_sdk.errors import ConfigError
 
-__all__ = ["Event", "EventHub", "EventKind"]
+__all__ = ["Event", "EventHub", "EventKind", "EventSource"]
 
 _log = logging.getLogger(__name__)
 
@@ -161,3 +161,27 @@ class EventHub:
                 except Exception:  # a robot's callback must not silence the others
                     self._count("event callback failed")
                     _log.exception("a callback for events failed on %s", event.name)
+
+
+class EventSource:
+    """What has an :class:`EventHub` and lets its users hear and tell events."""
+
+    _events: EventHub
+
+    def subscribe(self, callback: Callable[[Event], object]) -> Callable[[], None]:
+        """Call ``callback(event)`` for everything that happens to the cameras from now on.
+
+        It is called in a thread of its own, so that it may be slow; what it raises is logged and
+        counted. Returns a function that ends the subscription.
+        """
+        return self._events.subscribe(callback)
+
+    def emit(self, kind: EventKind | str, message: str, camera: str | None = None) -> Event:
+        """Tell the subscribers of something, and count it in ``stats().events``.
+
+        Args:
+            kind: see :class:`edge_sdk.events.EventKind`.
+            message: one sentence: what was found.
+            camera: ``"ir"``, ``"visible"`` or None.
+        """
+        return self._events.emit(kind, message, camera)

@@ -31,7 +31,7 @@ _SHRINK = 4
 _AROUND_PX = 25
 _NOISE = 2.0
 _EDGE_PX = 3
-_MIN_PEAK = 7.0
+_MIN_PEAK = 6.0
 _NEAR_PX = 3
 
 
@@ -43,7 +43,7 @@ class AlignmentHealth:
         timestamp_ns: of the newest frame in it.
         shift_px: (x, y) by which the visible content lies beside the infrared, pixels of the
             aligned pictures; (0, 0) is aligned.
-        peak: how far the best shift stands out of all shifts, in standard deviations; below 7 the
+        peak: how far the best shift stands out of all shifts, in standard deviations; below 6 the
             scene has too little structure in common, and ``shift_px`` says nothing.
         score: correlation without a shift, as a share of the correlation at the best shift, 0..1.
         misaligned: the alarm: the shift has been beyond the limit, and the same, for long enough.
@@ -80,10 +80,10 @@ class AlignmentMonitor:
 
     def __init__(
         self,
-        limit_px: float = 5.0,
-        every: int = 3,
+        limit_px: float = 4.5,
+        every: int = 4,
         check_s: float = 1.0,
-        memory_s: float = 2.0,
+        memory_s: float = 1.0,
         checks: int = 3,
     ) -> None:
         self._limit_px = limit_px

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from edge_sdk.config import (
 )
 from edge_sdk.dependencies import require_opencv
 from edge_sdk.errors import ConfigError
-from edge_sdk.events import Event, EventHub, EventKind
+from edge_sdk.events import EventHub, EventSource
 from edge_sdk.frames import FramePair, FusedFrame, Hook
 from edge_sdk.stats import PipelineStats, StatsRecorder
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from edge_sdk.capture.pairing import Pairer, PairingStats
     from edge_sdk.capture.recorded_pairs import RecordedPairs
     from edge_sdk.capture.simulated import SimulatedRig
+    from edge_sdk.health import AlignmentHealth
     from edge_sdk.live import LivePairs
     from edge_sdk.radiometry import Radiometry
     from edge_sdk.step import PairProcessor
@@ -41,7 +42,7 @@ _log = logging.getLogger(__name__)
 TELL_S = 0.5
 
 
-class FusionPipeline:
+class FusionPipeline(EventSource):
     """Wires cameras, pairing, alignment, tone, fusion and hooks together.
 
     Use one of :meth:`open`, :meth:`from_files`, :meth:`simulated`, as a context manager, and
@@ -84,6 +85,7 @@ class FusionPipeline:
         give_up_s: float = 30.0,
     ) -> None:
         require_opencv()
+        from edge_sdk.alignment_watch import AlignmentWatch
         from edge_sdk.step import PairProcessor
 
         if (ir is None) != (visible is None):
@@ -110,6 +112,12 @@ class FusionPipeline:
             self._stats,
             calibration,
             radiometry,
+        )
+        self._alignment_watch = AlignmentWatch(
+            alignment or AlignmentConfig(),
+            self._events,
+            lambda: self._processor.alignment,
+            self._processor.set_homography,
         )
         self._pairer: Pairer | None = None
         self._live: LivePairs | None = None
@@ -259,7 +267,7 @@ class FusionPipeline:
     def _fuse_all(self) -> Iterator[FusedFrame]:
         if self._live is not None:
             while (newest := self._live.get(self._give_up_s)) is not None:
-                fused = self._processor(newest.pair, newest.arrival_ns, newest.reasons)
+                fused = self._fuse(newest.pair, newest.arrival_ns, newest.reasons)
                 if self._control is not None:
                     self._control.observe(fused.ir, fused.timestamp_ns)
                 yield fused
@@ -270,29 +278,23 @@ class FusionPipeline:
 
     def step(self, pair: FramePair) -> FusedFrame:
         """Fuse one pair, for robots that own the loop. Pairs come in the order of their time."""
-        return self._processor(pair)
+        return self._fuse(pair)
+
+    def _fuse(self, pair: FramePair, *known: Any) -> FusedFrame:
+        fused = self._processor(pair, *known)
+        with self._stats.stage("health"):
+            self._alignment_watch.observe(pair, fused, self._processor.valid)
+        return fused
+
+    @property
+    def alignment_health(self) -> AlignmentHealth | None:
+        """What the last seconds say about the alignment; None if there is no answer yet."""
+        return self._alignment_watch.health
 
     def set_distance(self, distance_m: float) -> None:
         """Align objects at this distance from now on; needs a calibration with extrinsics."""
         self._processor.set_distance(distance_m)
-
-    def subscribe(self, callback: Callable[[Event], object]) -> Callable[[], None]:
-        """Call ``callback(event)`` for everything that happens to the cameras from now on.
-
-        It is called in a thread of its own, so that it may be slow; what it raises is logged and
-        counted. Returns a function that ends the subscription.
-        """
-        return self._events.subscribe(callback)
-
-    def emit(self, kind: EventKind | str, message: str, camera: str | None = None) -> Event:
-        """Tell the subscribers of something, and count it in ``stats().events``.
-
-        Args:
-            kind: see :class:`edge_sdk.events.EventKind`.
-            message: one sentence: what was found.
-            camera: ``"ir"``, ``"visible"`` or None.
-        """
-        return self._events.emit(kind, message, camera)
+        self._alignment_watch.reset()
 
     def run_ffc(self) -> None:
         """Run a flat-field correction of the infrared core now, for instance while standing still.
@@ -343,6 +345,7 @@ class FusionPipeline:
         for camera in (self._ir, self._visible):
             if camera is not None and not camera.live:
                 camera.close()
+        self._alignment_watch.close(TELL_S)
         self._closed = self._entered
         self._entered = False
         self._events.flush(TELL_S)

@@ -53,8 +53,9 @@ class PipelineStats:
         events: name -> how often it happened, see :class:`edge_sdk.events.Event`: ``"ir lost"``,
             ``"ir back"``, ...; also ``"event callback failed"``.
         clock_jumps: jumps of either camera's clock; one that both show counts twice.
-        latency: stage -> :class:`LatencyStats`; stages are ``align``, ``tone``, ``fuse``, ``hooks``
-            and ``total``, which is from the pair's arrival to the fused frame.
+        latency: stage -> :class:`LatencyStats`; stages are ``align``, ``tone``, ``fuse``,
+            ``hooks``, ``total``, which is from the pair's arrival to the fused frame, and
+            ``health``, which comes after it.
         skew_ms_mean, skew_ms_max: absolute skew of the pairs, milliseconds.
         seconds: since the first fused frame.
         fps: fused frames per second in that time.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_sdk.alignment import Aligner
 from edge_sdk.calibration_file import Calibration, read_calibration
@@ -137,6 +138,24 @@ class PairProcessor:
             engine = self.fuser.engine
             stats.engine = f"{engine.name} {engine.precision} on {engine.device}"
         return fused
+
+    @property
+    def valid(self) -> Image | None:
+        """(H, W) bool, where the infrared covers the grid; None for everywhere."""
+        return self._valid
+
+    @property
+    def alignment(self) -> tuple[NDArray[np.float64], Calibration | None] | None:
+        """Homography in use and the calibration that it belongs to; None before the first pair."""
+        if self._aligner is None:
+            return None
+        return self._aligner.homography, self._calibration
+
+    def set_homography(self, homography: NDArray[np.float64]) -> None:
+        """Align by this homography from now on; see :meth:`Aligner.set_homography`."""
+        if self._aligner is not None:
+            self._aligner.set_homography(homography)
+            self._update_valid()
 
     def set_distance(self, distance_m: float) -> None:
         """Align objects at this distance from now on; see :meth:`Aligner.set_distance`."""

@@ -64,7 +64,7 @@ def test_files_give_every_frame_in_order(folders):
     stats = pipeline.stats()
     assert stats.fused == stats.pairs == 12 and stats.frames_in == {"ir": 12, "visible": 12}
     assert not stats.dropped and stats.resets == {"start": 1}
-    assert set(stats.latency) == {"align", "tone", "fuse", "hooks", "total"}
+    assert set(stats.latency) == {"align", "tone", "fuse", "hooks", "health", "total"}
     assert stats.latency["total"].p99_ms >= stats.latency["fuse"].p50_ms
 
 

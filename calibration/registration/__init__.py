@@ -11,6 +11,7 @@ from .matcher import Matcher, Matches
 from .overlay import before_and_after, checkerboard
 from .pairs import ImagePair, sample_recordings, sample_rig
 from .plugins import load_matcher
+from .recheck import Recheck, recheck
 from .register import RegistrationResult, register
 from .result_file import result_values, to_calibration
 from .structure_matcher import StructureMatcher
@@ -19,12 +20,14 @@ __all__ = [
     "ImagePair",
     "Matcher",
     "Matches",
+    "Recheck",
     "RegistrationResult",
     "SearchRange",
     "StructureMatcher",
     "before_and_after",
     "checkerboard",
     "load_matcher",
+    "recheck",
     "register",
     "result_values",
     "sample_recordings",

@@ -322,7 +322,7 @@ def test_bench_measures_every_engine_and_stage(tmp_path, capsys):
     assert set(steps) == {(e, p) for e in ("openvino", "onnxruntime") for p in ("fp32", "int8")}
     for step in steps.values():
         assert step["reason"] or 0 < step["p50_ms"] <= step["p90_ms"] <= step["p99_ms"]
-    assert set(report["stages"]) == {"align", "tone", "fuse", "hooks", "total"}
+    assert set(report["stages"]) == {"align", "tone", "fuse", "hooks", "health", "total"}
     total = report["stages"]["total"]["mean_ms"]
     parts = sum(report["stages"][s]["mean_ms"] for s in ("align", "tone", "fuse", "hooks"))
     assert 0.5 * total < parts <= 1.02 * total

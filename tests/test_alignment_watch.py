@@ -1,0 +1,122 @@
+"""A knocked rig in a running pipeline: the event, and the repair that was asked for."""
+
+from __future__ import annotations
+
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+from edge_sdk.config import AlignmentConfig, FusionConfig
+from edge_sdk.errors import ConfigError
+from edge_sdk.frames import Frame, FrameFlags, FramePair
+from edge_sdk.pipeline import FusionPipeline
+from tests.calibration.registration.drawn import scene
+
+SIZE = (320, 240)
+PERIOD_NS = 100_000_000
+
+
+def _pipeline(**alignment) -> FusionPipeline:
+    return FusionPipeline(
+        alignment=AlignmentConfig(size=SIZE, **alignment), fusion=FusionConfig(threads=1)
+    )
+
+
+def _pair(index: int, ir, visible, flags=FrameFlags.NONE) -> FramePair:
+    now = index * PERIOD_NS
+    return FramePair(Frame(ir, now, index, "ir", flags), Frame(visible, now, index, "visible"))
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    visible, ir = scene(np.random.default_rng(0), SIZE)
+    shift = np.float32([[1, 0, 12], [0, 1, -8]])
+    return ir, cv2.warpAffine(ir, shift, SIZE, borderMode=cv2.BORDER_REFLECT_101), visible
+
+
+def test_a_knock_is_one_event_with_the_shift(pictures):
+    ir, knocked, visible = pictures
+    pipeline = _pipeline()
+    told = []
+    pipeline.subscribe(told.append)
+    for index in range(40):
+        pipeline.step(_pair(index, ir, visible))
+    assert pipeline.alignment_health is not None and not pipeline.alignment_health.misaligned
+    for index in range(40, 110):
+        pipeline.step(_pair(index, knocked, visible))
+    pipeline.close()
+    assert [str(event.kind) for event in told] == ["misaligned"]
+    assert "14 px apart (-12, +8)" in told[0].message and "register" in told[0].message.lower()
+    assert pipeline.stats().events == {"misaligned": 1}
+    assert pipeline.stats().latency["health"].count == 110
+
+
+def test_frozen_frames_are_not_looked_at(pictures):
+    _, knocked, visible = pictures
+    pipeline = _pipeline()
+    for index in range(80):
+        pipeline.step(_pair(index, knocked, visible, FrameFlags.SHUTTER))
+    assert pipeline.alignment_health is None and pipeline.stats().events == {}
+
+
+def test_it_can_be_switched_off(pictures):
+    _, knocked, visible = pictures
+    pipeline = _pipeline(monitor=False)
+    for index in range(80):
+        pipeline.step(_pair(index, knocked, visible))
+    assert pipeline.alignment_health is None and pipeline.stats().events == {}
+    with pytest.raises(ConfigError, match="reregister needs monitor"):
+        AlignmentConfig(monitor=False, reregister=True)
+
+
+def test_registered_anew_in_the_background(pictures):
+    """The pictures lie on each other afterwards, by the monitor's own measure."""
+    _, knocked, visible = pictures
+    pipeline = _pipeline(reregister=True)
+    told = []
+    pipeline.subscribe(told.append)
+    index, deadline = 0, time.monotonic() + 240
+    while len(told) < 2 and time.monotonic() < deadline:
+        pipeline.step(_pair(index, knocked, visible))
+        index += 1
+        if index > 150:
+            time.sleep(0.1)  # the registration is running
+    assert "aligned anew: the new alignment fits" in told[1].message
+    for after in range(index, index + 40):
+        fused = pipeline.step(_pair(after, knocked, visible))
+    health = pipeline.alignment_health
+    pipeline.close()
+    assert health is not None and health.distance_px < 1.0 and not health.misaligned
+    assert fused.ir is not None
+
+
+def test_what_fits_no_better_is_not_applied(pictures, monkeypatch):
+    """The tools are asked, and say no: the alignment stays, and an event says why."""
+    _, knocked, visible = pictures
+    import edge_sdk.cli.calibrate as commands
+
+    class Tools:
+        class ImagePair:
+            @staticmethod
+            def of(ir, visible):
+                return ir, visible
+
+        @staticmethod
+        def recheck(pairs, current, cameras):
+            assert len(pairs) == 12 and cameras is None
+            np.testing.assert_allclose(current, np.eye(3), atol=1e-9)
+            raise ConfigError("nothing to see")
+
+    monkeypatch.setattr(commands, "workshop", lambda name: Tools)
+    pipeline = _pipeline(reregister=True)
+    told = []
+    pipeline.subscribe(told.append)
+    for index in range(200):
+        pipeline.step(_pair(index, knocked, visible))
+        if len(told) >= 2:
+            break
+    pipeline.close()
+    assert told[1].message == "not aligned anew: nothing to see"
+    assert pipeline.alignment_health is not None and pipeline.alignment_health.misaligned
