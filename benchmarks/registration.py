@@ -246,7 +246,7 @@ def _landmark_table(rows: Sequence[LandmarkRow]) -> Table:
     for pair in dict.fromkeys(row.pair for row in rows):
         mine = {row.method: row for row in rows if row.pair == pair}
         cells = [f"{r.error_px:.1f}" + ("" if r.passed else " (refused)") for r in mine.values()]
-        table.add_row(pair, *cells, f"{next(iter(mine.values())).best_px:.1f}")
+        table.add_row(pair, *cells, f"{next(iter(mine.values())).best_px:.2f}")
     return table
 
 

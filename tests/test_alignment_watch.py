@@ -71,6 +71,7 @@ def test_it_can_be_switched_off(pictures):
         AlignmentConfig(monitor=False, reregister=True)
 
 
+@pytest.mark.slow
 def test_registered_anew_in_the_background(pictures):
     """The pictures lie on each other afterwards, by the monitor's own measure."""
     _, knocked, visible = pictures
