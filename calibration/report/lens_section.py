@@ -39,7 +39,7 @@ def add_lens(page: Page, result: Intrinsics, pictures: Mapping[str, Image]) -> N
             ("views", f"{figures['views_used']} of {total} used, {figures['points']} corners"),
             *((name, _measured(value, deviations[name])) for name, value in values.items()),
             ("error", f"{figures['rms_px']} px RMS"),
-            ("error on views left out", f"{figures['cross_validation_px']} px RMS"),
+            ("error on views left out", _held_out(figures["cross_validation_px"])),
         ]
     )
     page.warnings(result.warnings)
@@ -76,10 +76,14 @@ def add_lens(page: Page, result: Intrinsics, pictures: Mapping[str, Image]) -> N
         for observation, picture in chosen:
             page.figures(
                 [
-                    (inline(found(picture, observation), "found"), observation.name),
-                    (inline(undistorted(picture, camera), "undistorted"), "undistorted"),
+                    (inline(found(picture, observation), "found", 500), observation.name),
+                    (inline(undistorted(picture, camera), "undistorted", 500), "undistorted"),
                 ]
             )
+
+
+def _held_out(value: float | None) -> str:
+    return "too few views to leave some out" if value is None else f"{value} px RMS"
 
 
 def _measured(value: float, deviation: float) -> str:

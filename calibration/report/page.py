@@ -19,7 +19,8 @@ table { border-collapse: collapse; } td, th { padding: 2px 14px 2px 0; text-alig
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
 .row { display: flex; flex-wrap: wrap; gap: 18px; } figure { margin: 0; max-width: 100%; }
 figcaption { font-size: 0.85em; color: #555; max-width: 480px; }
-img { max-width: 100%; height: auto; } .warning { background: #fff3cd; padding: 6px 12px;
+img { max-width: 100%; height: auto; border: 1px solid #ddd; }
+.warning { background: #fff3cd; padding: 6px 12px;
   margin: 6px 0; border-left: 4px solid #e0a800; }
 svg text { font: 11px system-ui, sans-serif; fill: #333; } svg.bars rect { fill: #4878a8; }
 svg.curve polyline { fill: none; stroke: #4878a8; stroke-width: 2; }

@@ -95,8 +95,8 @@ def add_chessboards(
         note = "" if distance is None else f" at {distance:.2f} m"
         page.figures(
             [
-                (inline(before, "before"), f"{name}: before"),
-                (inline(after, "after"), f"after{note}"),
+                (inline(before, "before", 500), f"{name}: before"),
+                (inline(after, "after", 500), f"after{note}"),
             ]
         )
 
