@@ -73,7 +73,9 @@ def test_run_ffc_flags_the_frames_and_holds_the_infrared(core):
     assert all(np.array_equal(f.ir, shut[0].ir) for f in shut)
     assert not np.array_equal(shut[0].image, shut[-1].image)  # the visible camera goes on
     assert held[-1].reset and good.ir is not None
-    assert [e.name for e in events][:2] == ["ir ffc", "ir shutter"]
+    # A starved machine may add time-outs and pauses of its own.
+    ours = [e.name for e in events if e.kind in ("ffc", "shutter")]
+    assert ours[:2] == ["ir ffc", "ir shutter"]
 
 
 def test_a_core_that_corrects_itself_is_seen():
