@@ -15,7 +15,7 @@ from edge_sdk.cli import app
 
 EXTRAS = {
     "track": ("supervision", "trackers"),
-    "v4l2": ("linuxpy",),
+    "v4l2": ("linuxpy", "simplejpeg"),
     "tensorrt / rtx": ("torch", "torch_tensorrt"),
     "train": ("torch", "onnx", "safetensors"),
 }

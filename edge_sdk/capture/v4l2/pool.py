@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 __all__ = ["ArrayPool"]
-
-_IDLE_REFERENCES = 3
-"""The pool's list, the loop's variable and the argument of ``getrefcount``."""
 
 
 class ArrayPool:
@@ -33,10 +31,27 @@ class ArrayPool:
         wanted = np.dtype(dtype)
         if self._arrays and (self._arrays[0].shape, self._arrays[0].dtype) != (shape, wanted):
             self._arrays.clear()
-        for array in self._arrays:
-            if sys.getrefcount(array) == _IDLE_REFERENCES:
+        for array, references in _with_references(self._arrays):
+            if references == _IDLE_REFERENCES:
                 return array.view()
         array = np.empty(shape, wanted)
         if len(self._arrays) < self._limit:
             self._arrays.append(array)
         return array.view()
+
+
+def _with_references(
+    arrays: Sequence[NDArray[Any]],
+) -> Iterator[tuple[NDArray[Any], int]]:
+    """Each array, and how many references there are to it, those of this loop included."""
+    for array in arrays:
+        yield array, sys.getrefcount(array)
+
+
+def _idle_references() -> int:
+    """Of an array that only its list holds; interpreters differ in what a loop adds."""
+    ((_, references),) = _with_references([np.empty(1)])
+    return references
+
+
+_IDLE_REFERENCES = _idle_references()

@@ -27,18 +27,18 @@ cameras:
     format: Y16
     width: 320
     height: 180
-    fps: 5
+    fps: 2
   visible:
     driver: v4l2
     device: {vivid.NAMES[1]}
     format: YUYV
     width: 320
     height: 180
-    fps: 5
+    fps: 2
     controls: {{brightness: 128}}
 pairing:
-  tolerance_ms: 120
-  single_after_ms: 1500
+  tolerance_ms: 300
+  single_after_ms: 2000
 alignment:
   size: [96, 64]
 fusion:
@@ -64,7 +64,7 @@ class Run:
         self.frames = iter(pipeline)
         self.seen: list[FusedFrame] = []
 
-    def until(self, enough: Callable[[FusedFrame], bool], within_s: float = 60.0) -> float:
+    def until(self, enough: Callable[[FusedFrame], bool], within_s: float = 120.0) -> float:
         """Read until a fused frame is so; returns the seconds that it took."""
         start = time.monotonic()
         while True:
@@ -96,10 +96,11 @@ def test_both_cameras_fused_lost_and_healed(rig: Path) -> None:
     threads = threading.active_count()
     with FusionPipeline.open(rig) as pipeline:
         run = Run(pipeline)
-        for _ in range(10):
+        for _ in range(5):
             run.until(is_whole)
+        print("fused", flush=True)
         last = run.seen[-1]
-        assert abs(last.skew_ns) <= 120_000_000
+        assert abs(last.skew_ns) <= 300_000_000
         assert 0 <= time.monotonic_ns() - last.timestamp_ns < 5_000_000_000
         for node, camera, other in ((0, "ir", "visible"), (1, "visible", "ir")):
             with pulled(vivid.NODES[node]):
@@ -114,7 +115,7 @@ def test_both_cameras_fused_lost_and_healed(rig: Path) -> None:
             print(f"fault {fault:#x}: three whole frames within {healed_s:.1f} s")
         stats = pipeline.stats()
         print(stats)
-        assert stats.frames_in["ir"] > 20 and stats.frames_in["visible"] > 20
+        assert stats.frames_in["ir"] > 15 and stats.frames_in["visible"] > 15
     for index, fused in enumerate(run.seen):
         if fused.degraded:
             assert (fused.ir is None) or (fused.visible is None), (index, fused.degraded)
