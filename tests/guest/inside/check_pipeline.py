@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ pairing:
   tolerance_ms: 300
   single_after_ms: 2000
 alignment:
-  size: [96, 64]
+  size: [64, 64]
 fusion:
   engine: onnxruntime
   threads: 1
@@ -69,7 +70,7 @@ class Run:
         start = time.monotonic()
         while True:
             fused = next(self.frames)
-            assert fused.image.shape == (64, 96, 3)
+            assert fused.image.shape == (64, 64, 3)
             self.seen.append(fused)
             if enough(fused):
                 return time.monotonic() - start
@@ -101,7 +102,8 @@ def test_both_cameras_fused_lost_and_healed(rig: Path) -> None:
         print("fused", flush=True)
         last = run.seen[-1]
         assert abs(last.skew_ns) <= 300_000_000
-        assert 0 <= time.monotonic_ns() - last.timestamp_ns < 5_000_000_000
+        waited_ns = time.monotonic_ns() - last.timestamp_ns - last.latency_ns
+        assert -1_000_000 < waited_ns < 5_000_000_000, "the newest pair, whatever fusion took"
         for node, camera, other in ((0, "ir", "visible"), (1, "visible", "ir")):
             with pulled(vivid.NODES[node]):
                 alone_s = run.until(lambda f, camera=camera: f"{camera} missing" in f.degraded)
@@ -120,7 +122,10 @@ def test_both_cameras_fused_lost_and_healed(rig: Path) -> None:
         if fused.degraded:
             assert (fused.ir is None) or (fused.visible is None), (index, fused.degraded)
     stamps = [fused.timestamp_ns for fused in run.seen]
-    assert stamps == sorted(set(stamps)), "never the same frame twice, never an older one"
+    assert len(set(stamps)) == len(stamps), "never the same frame twice"
+    steps_ns = [b - a for a, b in pairwise(stamps)]
+    # The stamp is the visible one's, or else the infrared one's: within the tolerance it may go back.
+    assert min(steps_ns) > -300_000_000, "never an older pair"
     assert (vivid.mappings(), vivid.descriptors()) == (0, 0)
     end = time.monotonic() + 3
     while threading.active_count() > threads and time.monotonic() < end:
