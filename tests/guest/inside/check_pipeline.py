@@ -124,7 +124,7 @@ def test_both_cameras_fused_lost_and_healed(rig: Path) -> None:
     stamps = [fused.timestamp_ns for fused in run.seen]
     assert len(set(stamps)) == len(stamps), "never the same frame twice"
     steps_ns = [b - a for a, b in pairwise(stamps)]
-    # The stamp is the visible one's, or else the infrared one's: within the tolerance it may go back.
+    # The stamp is the visible one's or else the infrared one's: it may go back by the tolerance.
     assert min(steps_ns) > -300_000_000, "never an older pair"
     assert (vivid.mappings(), vivid.descriptors()) == (0, 0)
     end = time.monotonic() + 3
