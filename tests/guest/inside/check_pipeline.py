@@ -119,8 +119,10 @@ def test_both_cameras_fused_lost_and_healed(rig: Path) -> None:
         print(stats)
         assert stats.frames_in["ir"] > 15 and stats.frames_in["visible"] > 15
     for index, fused in enumerate(run.seen):
-        if fused.degraded:
-            assert (fused.ir is None) or (fused.visible is None), (index, fused.degraded)
+        alone = fused.ir is None or fused.visible is None
+        # Of two whole pictures one may be flagged: vivid repeats a frame when the machine is slow.
+        flagged = any("stale" in why for why in fused.degraded)
+        assert bool(fused.degraded) == (alone or flagged), (index, fused.degraded)
     stamps = [fused.timestamp_ns for fused in run.seen]
     assert len(set(stamps)) == len(stamps), "never the same frame twice"
     steps_ns = [b - a for a, b in pairwise(stamps)]
