@@ -95,7 +95,8 @@ def read_good(camera: V4L2Camera, count: int, within_s: float = 1.0) -> list[Fra
         assert_bars(frame.image)
         now_ns = time.monotonic_ns()
         assert frame.timestamp_ns <= now_ns
-        assert now_ns - frame.timestamp_ns < 2_000_000_000
+        # An emulated machine may stop for seconds; another clock would be off by far more.
+        assert now_ns - frame.timestamp_ns < 10_000_000_000
         if found:
             assert frame.sequence > found[-1].sequence
             assert frame.timestamp_ns > found[-1].timestamp_ns
