@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -46,24 +47,42 @@ def guest() -> Path:
 @pytest.mark.parametrize("checks", ["cameras", "faults", "pipeline"])
 def test_in_guest(guest: Path, checks: str) -> None:
     """All checks of one file of ``inside`` in one boot: a button of vivid's stays armed until it is
-    consumed, also across processes, so that each boot starts afresh."""
+    consumed, also across processes, so that each boot starts afresh.
+
+    Checks are of time, too, and a busy host halts an emulated machine: what fails is run once more
+    in another boot, and has failed if it fails there.
+    """
+    done = boot(guest, [f"tests/guest/inside/check_{checks}.py"])
+    assert " passed" in done.stdout or " failed" in done.stdout, report(done)
+    assert " skipped" not in done.stdout, report(done)
+    if done.returncode != 0:
+        print(report(done))
+        failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
+        assert failed, report(done)
+        again = boot(guest, failed)
+        assert again.returncode == 0, report(again)
+
+
+def boot(guest: Path, what: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run pytest in a fresh guest."""
     command = [sys.executable, "-m", "tests.guest.run_in_guest", "--timeout", str(GUEST_TIMEOUT_S)]
     command += ["--", sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-o", "addopts="]
-    command += ["-q", "-rA", f"tests/guest/inside/check_{checks}.py"]
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
         "EDGE_SDK_GUEST": str(guest),
         "OMP_NUM_THREADS": "1",
     }
-    done = subprocess.run(
-        command,
+    return subprocess.run(
+        [*command, "-q", "-rfE", *what],
         cwd=ROOT,
         env=environment,
         capture_output=True,
         text=True,
         timeout=GUEST_TIMEOUT_S + 60,
     )
-    print(done.stdout[-8000:])
-    assert done.returncode == 0, f"{done.stdout[-8000:]}\n{done.stderr[-4000:]}"
-    assert " passed" in done.stdout and " skipped" not in done.stdout
+
+
+def report(done: subprocess.CompletedProcess[str]) -> str:
+    """The end of what a guest wrote."""
+    return f"{done.stdout[-8000:]}\n{done.stderr[-4000:]}"
