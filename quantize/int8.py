@@ -1,7 +1,9 @@
 """INT8 by explicit quantise-dequantise (Q/DQ) nodes: one grid, two spellings.
 
 The grid: weights symmetric per output channel, ``w = scale_c q``, q in -127..127; activations one
-scale a tensor, ``x = scale q`` with ``scale = max|x| / 127``. TensorRT wants it spelt as signed
+scale a tensor, ``x = scale q`` with ``scale = max|x| / 127``. A convolution that reads a signed
+tensor has weights in -63..63: x86 processors without VNNI add two products of an unsigned and a
+signed byte in 16 bits, and 2 x 255 x 127 does not fit, silently. TensorRT wants it spelt as signed
 int8 with zero point 0. ONNX Runtime and OpenVINO on x86 are fast only with uint8 activations: there
 a tensor behind a ReLU has zero point 0, a signed one 128. Both are the same numbers.
 
@@ -28,6 +30,7 @@ Array = NDArray[np.float32]
 Feeds = Iterable[dict[str, NDArray[np.generic]]]
 PASS_THROUGH = ("Relu", "Clip")
 LEVELS = 127
+SAFE_LEVELS = 63
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,7 @@ def quantise(model: onnx.ModelProto, grid: Grid, signed_spelling: bool = False) 
     del graph.node[:]
     initializers = {tensor.name: tensor for tensor in graph.initializer}
     chosen = set(grid.convolutions)
+    signed_sources = {n.name: grid.tensors[n.input[0]][1] for n in nodes if n.name in chosen}
     outputs = {value.name for value in graph.output}
     producers = {name for node in nodes for name in node.output}
     dequantised: dict[str, str] = {}
@@ -135,7 +139,8 @@ def quantise(model: onnx.ModelProto, grid: Grid, signed_spelling: bool = False) 
                 node.input[index] = dequantised[name]
         if node.name in chosen:
             weight = node.input[1]
-            values, scales = _quantised_weight(numpy_helper.to_array(initializers[weight]))
+            levels = SAFE_LEVELS if signed_sources[node.name] else LEVELS
+            values, scales = _quantised_weight(numpy_helper.to_array(initializers[weight]), levels)
             if f"{weight}.q" not in {t.name for t in graph.initializer}:
                 add(f"{weight}.q", values)
                 add(f"{weight}.scale", scales)
@@ -163,12 +168,12 @@ def quantise(model: onnx.ModelProto, grid: Grid, signed_spelling: bool = False) 
     return result
 
 
-def _quantised_weight(weight: Array) -> tuple[NDArray[np.int8], Array]:
-    """(out, in, kh, kw) float32 to int8 and one scale for every output channel."""
+def _quantised_weight(weight: Array, count: int) -> tuple[NDArray[np.int8], Array]:
+    """(out, in, kh, kw) float32 to int8 in -count..count and one scale for every output channel."""
     largest = np.abs(weight).reshape(len(weight), -1).max(1)
-    scales = (np.maximum(largest, 1e-8) / LEVELS).astype(np.float32)
+    scales = (np.maximum(largest, 1e-8) / count).astype(np.float32)
     levels = np.rint(weight / scales.reshape(-1, *[1] * (weight.ndim - 1)))
-    return np.clip(levels, -LEVELS, LEVELS).astype(np.int8), scales
+    return np.clip(levels, -count, count).astype(np.int8), scales
 
 
 def _places(

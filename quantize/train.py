@@ -89,7 +89,8 @@ def train(config: TrainConfig) -> dict[str, float]:
     task = make_task(config)
     model = task.build().to(device)
     if config.start_from is not None:
-        _load(model, read_weights(config.start_from), f"start_from {config.start_from}")
+        where = f"start_from {config.start_from}"
+        _load(model, _widened(model, read_weights(config.start_from)), where)
     average = {name: value.detach().clone() for name, value in model.state_dict().items()}
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
@@ -277,6 +278,25 @@ def _load(model: nn.Module, weights: Mapping[str, Tensor], source: str) -> None:
             f"{source} is of another network than the configuration describes ({line}); give the "
             "options that it was trained with, or another path"
         ) from None
+
+
+def _widened(model: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of a narrower network of the same kind, to start a wider one from.
+
+    Where the model's tensor is larger, the old one fills its leading corner; inputs that are new to
+    an old output start at zero, and new outputs as the model has initialised them.
+    """
+    wide = dict(weights)
+    for name, fresh in model.state_dict().items():
+        old = wide.get(name)
+        if old is None or old.shape == fresh.shape or old.ndim != fresh.ndim:
+            continue
+        if all(small <= large for small, large in zip(old.shape, fresh.shape, strict=True)):
+            value = fresh.clone()
+            value[: len(old)] = 0
+            value[tuple(slice(size) for size in old.shape)] = old
+            wide[name] = value
+    return wide
 
 
 class _Curves:

@@ -9,13 +9,17 @@ Parts, in the order of the data:
 
 1. :class:`StripeEstimator`: fixed column stripes, the noise of every uncooled core, are as wide as
    the image and out of reach for a trunk at low resolution, so they have a running estimate.
-2. A motion-gated temporal average of the infrared (the state ``average``), whose gain the trunk
-   predicts for every pixel.
+2. A temporal average of the infrared (the state ``average``), a Kalman filter of sorts: where
+   nothing moves it is the plain mean of all frames so far, down to a least gain (the state
+   ``gain``); the trunk raises the gain, pixel by pixel, where something does.
 3. A U-shaped trunk at 1/4, 1/8 and 1/16 of the resolution with a recurrent state at 1/8.
 4. From global features and measured energies (of the sharpening bands, of the stripes, of change
    and texture in the infrared), smoothed over time: a tone curve for each source, and how soft the
    visible picture is as a whole.
-5. Per-pixel weights on the sources and on learnt linear bands.
+5. Per-pixel weights on learnt linear bands, and the mix of both restored sources. The mix is a
+   state too: a fused pixel between its sources moves as they do as long as the mix stands still
+   (the paper's variational loss is at its minimum there), so that it may follow only at a gain
+   that the trunk predicts.
 """
 
 from __future__ import annotations
@@ -41,7 +45,8 @@ __all__ = ["MULTIPLE_PX", "Student", "StudentConfig", "StudentOutput", "StudentS
 MULTIPLE_PX = 32
 """Height and width must be multiples of this; see ``edge_sdk.fusion`` for other sizes."""
 
-MIN_GAIN = 0.08
+MIN_GAIN = 0.06
+MIN_MIX_GAIN = 0.04
 TONE_GAIN = 0.1
 HIDDEN_LIMIT = 6.0
 TOE = 0.25
@@ -67,7 +72,7 @@ class StudentConfig:
     low: int = 96
     hidden: int = 32
     visible_bands: int = 3
-    ir_bands: int = 2
+    ir_bands: int = 3
 
 
 class StudentState(NamedTuple):
@@ -77,6 +82,8 @@ class StudentState(NamedTuple):
         age: (B, 1, 1, 1) steps since the reset.
         profile: (B, 4, H/32, W/4) running column profile of the infrared.
         average: (B, 16, H/4, W/4) restored infrared in block layout, before tone.
+        gain: (B, 1, H/4, W/4) gain of the average's last update, mean of each block.
+        mix: (B, 16, H/4, W/4) share of the infrared in the fused picture, in block layout.
         hidden: (B, hidden, H/8, W/8) recurrent features.
         tone: (B, 5 + visible_bands, 1, 1) smoothed tone coefficients, and gains of the bands.
     """
@@ -84,6 +91,8 @@ class StudentState(NamedTuple):
     age: Tensor
     profile: Tensor
     average: Tensor
+    gain: Tensor
+    mix: Tensor
     hidden: Tensor
     tone: Tensor
 
@@ -109,7 +118,7 @@ class Student(nn.Module):
         self.stripes = StripeEstimator()
         self.visible_bank = FilterBank(_sharpening_bands(c.visible_bands))
         self.ir_bank = FilterBank(_infrared_bands(c.ir_bands))
-        self.stem = _conv(48, c.stem)
+        self.stem = _conv(65, c.stem)
         self.down1 = _conv(c.stem, c.middle, stride=2)
         self.merge = _conv(c.middle + c.hidden, c.middle)
         self.mid = _conv(c.middle, c.middle)
@@ -124,7 +133,7 @@ class Student(nn.Module):
         self.up2 = nn.Conv2d(c.low, 4 * c.middle, 1)
         self.up1 = nn.Conv2d(c.middle, 4 * c.stem, 1)
         self.head = _conv(c.stem, c.stem)
-        self.weights = nn.Conv2d(c.stem, 16 * (3 + c.visible_bands + c.ir_bands), 1)
+        self.weights = nn.Conv2d(c.stem, 16 * (4 + c.visible_bands + c.ir_bands), 1)
         nn.init.normal_(self.weights.weight, std=0.01)
         nn.init.zeros_(curve.weight)
         for conv in (curve, self.weights):
@@ -143,6 +152,8 @@ class Student(nn.Module):
             age=zeros(1, 1, 1),
             profile=zeros(4, height // BAND_ROWS, width // 4),
             average=zeros(16, height // 4, width // 4),
+            gain=zeros(1, height // 4, width // 4),
+            mix=zeros(16, height // 4, width // 4),
             hidden=zeros(self.config.hidden, height // 8, width // 8),
             tone=zeros(5 + self.config.visible_bands, 1, 1),
         )
@@ -158,7 +169,8 @@ class Student(nn.Module):
         now = ir_blocks - stripes
         before = state.average + first * (now - state.average)
 
-        fine = self.stem(torch.cat([visible_blocks, now, before], 1))
+        least = torch.maximum(state.gain / (1.0 + state.gain), first).clamp(min=MIN_GAIN)
+        fine = self.stem(torch.cat([visible_blocks, now, before, state.mix, least], 1))
         middle = self.merge(torch.cat([self.down1(fine), state.hidden], 1))
         middle = self.mid(middle)
         low = self.low1(self.down2(middle))
@@ -175,27 +187,27 @@ class Student(nn.Module):
         fine = F.relu(fine + F.pixel_shuffle(self.up1(middle), 2))
         weights = self.weights(self.head(fine))
 
-        gate, mix, residual, on_visible, on_ir = torch.split(
-            weights, [16, 16, 16, 16 * c.visible_bands, 16 * c.ir_bands], 1
+        gate, choice, residual, on_visible, on_ir, mix_gate = torch.split(
+            weights, [16, 16, 16, 16 * c.visible_bands, 16 * c.ir_bands, 16], 1
         )
         curve, softness = torch.split(tone, [5, c.visible_bands], 1)
         gains = zip(on_visible.chunk(c.visible_bands, 1), softness.split(1, 1), strict=True)
         sharp = visible_blocks
         for band, (local, overall) in zip(bands, gains, strict=True):
             sharp = sharp + band * (local + overall)
-        gain = MIN_GAIN + (1.0 - MIN_GAIN) * torch.sigmoid(gate)
-        average = before + torch.maximum(gain, first) * (now - before)
+        gain = least + (1.0 - least) * torch.sigmoid(gate)
+        average = before + gain * (now - before)
         bands = (self.ir_bank(torch.cat([average, now], 1)) * on_ir).chunk(c.ir_bands, 1)
         average = average + sum(bands[1:], bands[0])
 
         scale, offset, toe, visible_scale, visible_offset = torch.split(curve, 1, 1)
         restored_ir = average * (1.0 + scale) + offset + toe * F.relu(TOE - average)
         restored_visible = sharp * (1.0 + visible_scale) + visible_offset
-        fused = (
-            restored_visible
-            + torch.sigmoid(mix) * (restored_ir - restored_visible)
-            + 0.1 * residual
+        follow = torch.maximum(
+            MIN_MIX_GAIN + (1.0 - MIN_MIX_GAIN) * torch.sigmoid(mix_gate), first
         )
+        mix = state.mix + follow * (torch.sigmoid(choice) - state.mix)
+        fused = restored_visible + mix * (restored_ir - restored_visible) + 0.1 * residual
         output = StudentOutput(
             depth_to_space(fused), depth_to_space(restored_ir), depth_to_space(restored_visible)
         )
@@ -205,6 +217,8 @@ class Student(nn.Module):
             age=torch.clamp(state.age + 1.0, max=1000.0),
             profile=profile,
             average=torch.clamp(average, -0.5, 1.5),
+            gain=gain.mean(1, keepdim=True),
+            mix=mix,
             hidden=hidden,
             tone=tone,
         )

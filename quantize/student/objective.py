@@ -38,6 +38,10 @@ class StudentObjective:
         edges: one minus Qabf.
         contrast: shortfall of the hot targets' contrast.
         steady: change of the fused luma where both clean sources stand still.
+        choice: distance of the fused luma to the nearer of both sources. A mix of half and half
+            shares little information with either (MI).
+        strength: shortfall of standard deviation and spatial frequency behind those of the larger
+            of both sources, in relative terms.
         range: distance outside [0, 1].
     """
 
@@ -51,6 +55,8 @@ class StudentObjective:
     edges: float = 2.0
     contrast: float = 0.15
     steady: float = 6.0
+    choice: float = 1.0
+    strength: float = 0.3
     range: float = 2.0
 
     def __call__(
@@ -72,8 +78,11 @@ class StudentObjective:
         slope, slope_ir, slope_visible = (gradients(image) for image in flat)
         restored = torch.cat([ir.flatten(0, 1), visible.flatten(0, 1)])
         clean = torch.cat(flat[1:])
+        larger = torch.maximum(flat[1], flat[2])
         parts = {
-            "intensity": (flat[0] - torch.maximum(flat[1], flat[2])).abs().mean(),
+            "intensity": (flat[0] - larger).abs().mean(),
+            "choice": torch.minimum((flat[0] - flat[1]).abs(), (flat[0] - flat[2]).abs()).mean(),
+            "strength": _shortfall(flat[0], larger).mean(),
             "gradient": (slope.abs() - torch.maximum(slope_ir.abs(), slope_visible.abs()))
             .abs()
             .mean(),
@@ -119,6 +128,20 @@ class StudentObjective:
         parts["contrast"] = (F.relu(1.0 - ratio) * there).sum() / (there.sum() + 1.0)
         total = torch.stack([getattr(self, name) * value for name, value in parts.items()]).sum()
         return total, {name: float(value.detach()) for name, value in parts.items()}
+
+
+def _shortfall(image: Tensor, reference: Tensor) -> Tensor:
+    """How far the logarithms of standard deviation and spatial frequency fall short, (B,)."""
+
+    def logarithms(x: Tensor) -> tuple[Tensor, Tensor]:
+        rows, columns = x[:, :, 1:] - x[:, :, :-1], x[..., 1:] - x[..., :-1]
+        frequency = (rows**2).mean((1, 2, 3)) + (columns**2).mean((1, 2, 3))
+        variance = x.flatten(1).var(1)
+        return 0.5 * torch.log(variance + 1e-4), 0.5 * torch.log(frequency + 1e-5)
+
+    pairs = zip(logarithms(image), logarithms(reference), strict=True)
+    spread, frequency = (F.relu(wanted - found) for found, wanted in pairs)
+    return spread + frequency
 
 
 def _still(change: Tensor) -> Tensor:

@@ -39,7 +39,7 @@ class StudentTask:
             for part in ("ir", "visible", "clean_ir", "clean_visible")
         )
         assert isinstance(model, Student)
-        start = self.config.burn_in if rng.random() < 0.6 else 0
+        start = int(rng.integers(self.config.burn_in + 1)) if rng.random() < 0.6 else 0
         stop = start + self.config.frames
         _, batch, _, height, width = ir.shape
         state = model.initial_state(batch, height, width, device)

@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
+from torch import nn
 
 from edge_sdk.errors import ConfigError, ModelError, SourceError
 from quantize.config import load_train_config
-from quantize.train import train
+from quantize.train import _widened, train
 from tests.quantize.recordings import write_recordings
 
 ROOT = Path(__file__).parents[2]
@@ -161,9 +162,23 @@ def test_checkpoint_of_another_network(tmp_path, network):
     with pytest.raises(ConfigError, match=r"checkpoint\.pt is of another network .*size mismatch"):
         _train(_config(tmp_path, "run", network, options=wider[network], steps=4))
     assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == before
-    weights = str(tmp_path / "run" / "weights.safetensors")
+    weights = tmp_path / "run" / "weights.safetensors"
+    tensors = load_file(weights)
+    tensors.pop(next(iter(tensors)))
+    save_file(tensors, weights)
     with pytest.raises(ConfigError, match=r"start_from .* is of another network"):
-        _train(_config(tmp_path, "new", network, options=wider[network], start_from=weights))
+        _train(_config(tmp_path, "new", network, options=wider[network], start_from=str(weights)))
+
+
+def test_a_wider_network_starts_as_the_narrower_one():
+    """What the new width adds takes no part in the old outputs until it has learnt something."""
+    torch.manual_seed(0)
+    narrow, wide = nn.Conv2d(3, 4, 3), nn.Conv2d(5, 6, 3)
+    fresh = wide.weight.detach().clone()
+    wide.load_state_dict(_widened(wide, narrow.state_dict()))
+    x = torch.randn(2, 5, 8, 8)
+    assert torch.allclose(wide(x)[:, :4], narrow(x[:, :3]), atol=1e-6)
+    assert torch.equal(wide.weight[4:], fresh[4:])
 
 
 def test_a_run_starts_from_given_weights(tmp_path):
