@@ -4,7 +4,9 @@ Fitted to the degraded frames of M3SVD (see ``tests/quantize/test_degradation.py
 carries fixed, spatially white column stripes (sigma 7 to 12 grey levels, no row stripes), noise
 that is white in space and time (sigma 9 to 14, independent of the level), and the tone of the raw
 signal: the clean frames are tone-mapped with crushed blacks, the degraded ones are not. The visible
-is blurred (kernel 15, sigma 0.9 to 2.1, constant in a sequence) and 5 to 12 levels brighter.
+is blurred (kernel 15, sigma 0.9 to 2.1, constant in a sequence), 5 to 12 levels brighter, and has
+been through a codec: what no blur of the clean frame explains (2 to 4 levels), and how much it
+changes from frame to frame, is what JPEG of quality 15 to 50 leaves behind on the same frames.
 """
 
 from __future__ import annotations
@@ -42,11 +44,15 @@ class InfraredDegradation:
 
 @dataclass(frozen=True)
 class VisibleDegradation:
-    """Ranges that one sequence draws its values from; levels of 255, sigma in pixels."""
+    """Ranges that one sequence draws its values from; levels of 255, sigma in pixels.
+
+    ``quality`` is of a JPEG codec, 0 to 100.
+    """
 
     blur_sigma_px: tuple[float, float] = (0.9, 2.1)
     lift: tuple[float, float] = (4.0, 13.0)
     noise_sigma: tuple[float, float] = (0.0, 1.2)
+    quality: tuple[float, float] = (15.0, 60.0)
 
 
 def degrade_infrared(
@@ -85,14 +91,24 @@ def degrade_visible(
     of a channel lie within 4 % and 4 levels of those of the others.
     """
     ranges = ranges or VisibleDegradation()
-    sigma, lift, noise = (
+    sigma, lift, noise, quality = (
         generator.uniform(*bounds)
-        for bounds in (ranges.blur_sigma_px, ranges.lift, ranges.noise_sigma)
+        for bounds in (ranges.blur_sigma_px, ranges.lift, ranges.noise_sigma, ranges.quality)
     )
     soft = np.stack([cv2.GaussianBlur(frame, (BLUR_KERNEL, BLUR_KERNEL), sigma) for frame in clean])
     levels = soft * 255.0 + lift * (1.0 - soft)
     levels += generator.standard_normal(clean.shape, dtype=np.float32) * noise
-    return _to_8_bit(levels)
+    return np.stack([_through_codec(frame, round(quality)) for frame in _to_8_bit(levels)])
+
+
+def _through_codec(frame: Clip, quality: int) -> Clip:
+    """A frame, (H, W) or (H, W, 3) RGB in [0, 1], as JPEG of this quality gives it back."""
+    settings = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    image = np.rint(frame * 255.0).astype(np.uint8)
+    _, stored = cv2.imencode(".jpg", image[..., ::-1] if image.ndim == 3 else image, settings)
+    shown = cv2.imdecode(stored, cv2.IMREAD_UNCHANGED)
+    assert shown is not None
+    return (shown[..., ::-1] if image.ndim == 3 else shown).astype(np.float32) / 255.0
 
 
 def _to_8_bit(levels: NDArray[np.floating]) -> Clip:

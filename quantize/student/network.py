@@ -11,7 +11,9 @@ Parts, in the order of the data:
    the image and out of reach for a trunk at low resolution, so they have a running estimate.
 2. A temporal average of the infrared (the state ``average``), a Kalman filter of sorts: where
    nothing moves it is the plain mean of all frames so far, down to a least gain (the state
-   ``gain``); the trunk raises the gain, pixel by pixel, where something does.
+   ``gain``); the trunk raises the gain, pixel by pixel, where something does. The restored
+   visible luma has a gated average too (the state ``visible``): what a codec does to a soft
+   picture changes from frame to frame, and sharpening would bring it out.
 3. A U-shaped trunk at 1/4, 1/8 and 1/16 of the resolution with a recurrent state at 1/8.
 4. From global features and measured energies (of the sharpening bands, of the stripes, of change
    and texture in the infrared), smoothed over time: a tone curve for each source, and how soft the
@@ -47,6 +49,8 @@ MULTIPLE_PX = 32
 
 MIN_GAIN = 0.06
 MIN_MIX_GAIN = 0.04
+MIN_VISIBLE_GAIN = 0.1
+GATE_START = 2.0  # logits: before anything is learnt the mix follows slowly, the visible at once
 TONE_GAIN = 0.1
 HIDDEN_LIMIT = 6.0
 TOE = 0.25
@@ -84,6 +88,7 @@ class StudentState(NamedTuple):
         average: (B, 16, H/4, W/4) restored infrared in block layout, before tone.
         gain: (B, 1, H/4, W/4) gain of the average's last update, mean of each block.
         mix: (B, 16, H/4, W/4) share of the infrared in the fused picture, in block layout.
+        visible: (B, 16, H/4, W/4) restored visible luma in block layout, before tone.
         hidden: (B, hidden, H/8, W/8) recurrent features.
         tone: (B, 5 + visible_bands, 1, 1) smoothed tone coefficients, and gains of the bands.
     """
@@ -93,6 +98,7 @@ class StudentState(NamedTuple):
     average: Tensor
     gain: Tensor
     mix: Tensor
+    visible: Tensor
     hidden: Tensor
     tone: Tensor
 
@@ -118,7 +124,7 @@ class Student(nn.Module):
         self.stripes = StripeEstimator()
         self.visible_bank = FilterBank(_sharpening_bands(c.visible_bands))
         self.ir_bank = FilterBank(_infrared_bands(c.ir_bands))
-        self.stem = _conv(65, c.stem)
+        self.stem = _conv(81, c.stem)
         self.down1 = _conv(c.stem, c.middle, stride=2)
         self.merge = _conv(c.middle + c.hidden, c.middle)
         self.mid = _conv(c.middle, c.middle)
@@ -133,7 +139,7 @@ class Student(nn.Module):
         self.up2 = nn.Conv2d(c.low, 4 * c.middle, 1)
         self.up1 = nn.Conv2d(c.middle, 4 * c.stem, 1)
         self.head = _conv(c.stem, c.stem)
-        self.weights = nn.Conv2d(c.stem, 16 * (4 + c.visible_bands + c.ir_bands), 1)
+        self.weights = nn.Conv2d(c.stem, 16 * (5 + c.visible_bands + c.ir_bands), 1)
         nn.init.normal_(self.weights.weight, std=0.01)
         nn.init.zeros_(curve.weight)
         for conv in (curve, self.weights):
@@ -154,6 +160,7 @@ class Student(nn.Module):
             average=zeros(16, height // 4, width // 4),
             gain=zeros(1, height // 4, width // 4),
             mix=zeros(16, height // 4, width // 4),
+            visible=zeros(16, height // 4, width // 4),
             hidden=zeros(self.config.hidden, height // 8, width // 8),
             tone=zeros(5 + self.config.visible_bands, 1, 1),
         )
@@ -170,7 +177,8 @@ class Student(nn.Module):
         before = state.average + first * (now - state.average)
 
         least = torch.maximum(state.gain / (1.0 + state.gain), first).clamp(min=MIN_GAIN)
-        fine = self.stem(torch.cat([visible_blocks, now, before, state.mix, least], 1))
+        seen = state.visible + first * (visible_blocks - state.visible)
+        fine = self.stem(torch.cat([visible_blocks, now, before, state.mix, least, seen], 1))
         middle = self.merge(torch.cat([self.down1(fine), state.hidden], 1))
         middle = self.mid(middle)
         low = self.low1(self.down2(middle))
@@ -187,14 +195,17 @@ class Student(nn.Module):
         fine = F.relu(fine + F.pixel_shuffle(self.up1(middle), 2))
         weights = self.weights(self.head(fine))
 
-        gate, choice, residual, on_visible, on_ir, mix_gate = torch.split(
-            weights, [16, 16, 16, 16 * c.visible_bands, 16 * c.ir_bands, 16], 1
+        gate, choice, residual, on_visible, on_ir, mix_gate, visible_gate = torch.split(
+            weights, [16, 16, 16, 16 * c.visible_bands, 16 * c.ir_bands, 16, 16], 1
         )
         curve, softness = torch.split(tone, [5, c.visible_bands], 1)
         gains = zip(on_visible.chunk(c.visible_bands, 1), softness.split(1, 1), strict=True)
         sharp = visible_blocks
         for band, (local, overall) in zip(bands, gains, strict=True):
             sharp = sharp + band * (local + overall)
+        open_share = torch.sigmoid(visible_gate + GATE_START)
+        follow = torch.maximum(MIN_VISIBLE_GAIN + (1.0 - MIN_VISIBLE_GAIN) * open_share, first)
+        sharp = state.visible + follow * (sharp - state.visible)
         gain = least + (1.0 - least) * torch.sigmoid(gate)
         average = before + gain * (now - before)
         bands = (self.ir_bank(torch.cat([average, now], 1)) * on_ir).chunk(c.ir_bands, 1)
@@ -203,9 +214,8 @@ class Student(nn.Module):
         scale, offset, toe, visible_scale, visible_offset = torch.split(curve, 1, 1)
         restored_ir = average * (1.0 + scale) + offset + toe * F.relu(TOE - average)
         restored_visible = sharp * (1.0 + visible_scale) + visible_offset
-        follow = torch.maximum(
-            MIN_MIX_GAIN + (1.0 - MIN_MIX_GAIN) * torch.sigmoid(mix_gate), first
-        )
+        open_share = torch.sigmoid(mix_gate - GATE_START)
+        follow = torch.maximum(MIN_MIX_GAIN + (1.0 - MIN_MIX_GAIN) * open_share, first)
         mix = state.mix + follow * (torch.sigmoid(choice) - state.mix)
         fused = restored_visible + mix * (restored_ir - restored_visible) + 0.1 * residual
         output = StudentOutput(
@@ -219,6 +229,7 @@ class Student(nn.Module):
             average=torch.clamp(average, -0.5, 1.5),
             gain=gain.mean(1, keepdim=True),
             mix=mix,
+            visible=torch.clamp(sharp, -0.5, 1.5),
             hidden=hidden,
             tone=tone,
         )

@@ -149,7 +149,7 @@ def _feeds(student: Student, height: int, width: int, frames: int):
 
 
 def _run_onnx(model, student, height, width, frames, optimised=True):
-    """``optimised=False`` computes every Q/DQ pair in float: what the file means, on any machine."""
+    """``optimised=False`` computes all Q/DQ pairs in float: what the file means on any machine."""
     options = onnxruntime.SessionOptions()
     if not optimised:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
