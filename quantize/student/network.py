@@ -178,7 +178,9 @@ class Student(nn.Module):
 
         least = torch.maximum(state.gain / (1.0 + state.gain), first).clamp(min=MIN_GAIN)
         seen = state.visible + first * (visible_blocks - state.visible)
-        fine = self.stem(torch.cat([visible_blocks, now, before, state.mix, least, seen], 1))
+        # Nothing negative goes into a large convolution: see the grid of quantize.int8.
+        sources = torch.cat([visible_blocks, now, before, state.mix, least, seen], 1)
+        fine = self.stem(F.relu(sources))
         middle = self.merge(torch.cat([self.down1(fine), state.hidden], 1))
         middle = self.mid(middle)
         low = self.low1(self.down2(middle))
@@ -208,7 +210,8 @@ class Student(nn.Module):
         sharp = state.visible + follow * (sharp - state.visible)
         gain = least + (1.0 - least) * torch.sigmoid(gate)
         average = before + gain * (now - before)
-        bands = (self.ir_bank(torch.cat([average, now], 1)) * on_ir).chunk(c.ir_bands, 1)
+        bands = self.ir_bank(F.relu(torch.cat([average, now], 1)))
+        bands = (bands * on_ir).chunk(c.ir_bands, 1)
         average = average + sum(bands[1:], bands[0])
 
         scale, offset, toe, visible_scale, visible_offset = torch.split(curve, 1, 1)
