@@ -52,7 +52,7 @@ class VisibleDegradation:
     blur_sigma_px: tuple[float, float] = (0.9, 2.1)
     lift: tuple[float, float] = (4.0, 13.0)
     noise_sigma: tuple[float, float] = (0.0, 1.2)
-    quality: tuple[float, float] = (15.0, 60.0)
+    quality: tuple[float, float] = (25.0, 95.0)
 
 
 def degrade_infrared(
