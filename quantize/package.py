@@ -152,7 +152,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         config = load_train_config(options.config)
         weights = options.weights or config.output / "weights.safetensors"
-        command = f"python -m quantize.train --config {options.config.name}"
+        command = f"python -m quantize.train --config {options.config}"
         package(weights, config, options.output, options.name, command, options.notes)
     except EdgeSdkError as error:
         print(f"error: {error}", file=sys.stderr)
