@@ -99,6 +99,7 @@ def test_the_visible_has_been_through_a_codec(scene):
         for kind in ("visible", "visible_degraded")
     )
     real, sigma = _unexplained(clean, soft)
+
     def synthetic(quality: float) -> float:
         ranges = VisibleDegradation((sigma, sigma), (0, 0), (0, 0), (quality, quality))
         return _unexplained(
