@@ -99,7 +99,8 @@ def _plain_student(gate: float, mix: float, mix_gate: float) -> Student:
     for part in range(3, 3 + bands):
         _set_weights(student, part, 0.0)
     _set_weights(student, 2, 0.0)  # residual
-    for part, logit in ((0, gate), (1, mix), (3 + bands, mix_gate)):
+    logits = {0: gate, 1: mix, 3 + bands: mix_gate, 4 + bands: 40.0}  # the visible's gate is open
+    for part, logit in logits.items():
         _set_weights(student, part, logit)
     student.stripes.judge[4].bias.data[4:] = -40.0  # accept nothing as a stripe
     return student
