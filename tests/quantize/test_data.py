@@ -110,7 +110,7 @@ def test_colour_clips_are_grey_clips_of_each_channel(tmp_path):
             # Sensor noise is of each channel's own, at most 1.2 levels of 255; a colour codec
             # leaves other residue than a grey one, a few levels.
             stray = clip.visible[..., k] - grey.visible
-            assert abs(stray.mean()) < 0.3 / 255 and stray.std() < 6 / 255
+            assert abs(stray.mean()) < 1.5 / 255 and stray.std() < 8 / 255
         degraded += not np.array_equal(clip.visible, clip.clean_visible)
     assert 0 < degraded < 30
 
