@@ -6,7 +6,7 @@ that is white in space and time (sigma 9 to 14, independent of the level), and t
 signal: the clean frames are tone-mapped with crushed blacks, the degraded ones are not. The visible
 is blurred (kernel 15, sigma 0.9 to 2.1, constant in a sequence), 5 to 12 levels brighter, and has
 been through a codec: what no blur of the clean frame explains (2 to 4 levels), and how much it
-changes from frame to frame, is what JPEG of quality 15 to 50 leaves behind on the same frames.
+changes from frame to frame, is what JPEG of quality 15 to 60 leaves behind on the same frames.
 """
 
 from __future__ import annotations

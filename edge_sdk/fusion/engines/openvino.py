@@ -21,7 +21,7 @@ def probe() -> Probe:
     except ImportError as error:
         return Probe("openvino", False, f"{error}; pip install openvino")
     try:
-        # Not available_devices: that loads the plug-ins of GPU and NPU too, 60 MB that stay.
+        # Not available_devices: that loads the plug-ins of GPU and NPU too, and their memory stays.
         device = str(openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")).strip()
     except RuntimeError as error:
         return Probe(
