@@ -168,10 +168,21 @@ class ClassicalRestoration:
 
         All frames between two resets have one size.
         """
+        restored, visible = self._restore(ir_u8, visible_bgr_u8)
+        return _with_luma(visible_bgr_u8, np.clip(np.maximum(restored, visible), 0, 255))
+
+    def restore(self, ir_u8: Picture, visible_bgr_u8: Picture) -> tuple[Picture, Picture]:
+        """What :meth:`step` fuses: restored infrared and visible luma, (H, W) uint8 each."""
+        infrared, visible = (
+            np.rint(np.clip(levels, 0, 255)).astype(np.uint8)
+            for levels in self._restore(ir_u8, visible_bgr_u8)
+        )
+        return infrared, visible
+
+    def _restore(self, ir_u8: Picture, visible_bgr_u8: Picture) -> tuple[Levels, Levels]:
         restored = self._denoise(self._destripe(ir_u8.astype(np.float32)))
         restored = restored + (self.BLACK_LEVEL - np.percentile(restored, self.BLACK_PERCENTILE))
-        visible = self._sharpen(grey(visible_bgr_u8).astype(np.float32))
-        return _with_luma(visible_bgr_u8, np.clip(np.maximum(restored, visible), 0, 255))
+        return restored, self._sharpen(grey(visible_bgr_u8).astype(np.float32))
 
     def _destripe(self, ir: Levels) -> Levels:
         columns = np.median(ir - cv2.blur(ir, (self.STRIPE_BOX_PX, 1)), axis=0)

@@ -171,6 +171,8 @@ class FusionConfig(Section):
     """Threads on a CPU; None: all physical cores."""
     reset_gap_ms: PositiveFloat = 500.0
     """The recurrent state starts anew after a gap as long as this."""
+    restored: bool = False
+    """Give every fused frame both restored sources too (``restored_ir``, ``restored_visible``)."""
 
 
 class WarmDetectorConfig(Section):

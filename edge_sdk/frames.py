@@ -111,6 +111,9 @@ class FusedFrame:
         reset: True if the recurrent state was reset before this frame (start, gap, scene cut).
         name: file name of the visible (or only) frame, if it was read from a folder.
         radiometric: what :attr:`ir_celsius` is made of.
+        restored_ir, restored_visible: (H, W) uint8, the sources as the network restores them
+            (denoised, sharpened), in the same pixel grid; None unless ``fusion.restored`` is set
+            in the rig file and both cameras were there.
     """
 
     image: Image
@@ -125,6 +128,8 @@ class FusedFrame:
     reset: bool = False
     name: str | None = None
     radiometric: RadiometricImage | None = field(default=None, repr=False)
+    restored_ir: Image | None = field(default=None, repr=False)
+    restored_visible: Image | None = field(default=None, repr=False)
 
     @property
     def ir_celsius(self) -> NDArray[Any] | None:

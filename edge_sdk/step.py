@@ -62,9 +62,7 @@ class PairProcessor:
         self._aligner: Aligner | None = None
         self._valid: Image | None = None
         self._tone = ToneMapper(**tone.model_dump())
-        self.fuser = Fuser(
-            fusion.model, fusion.engine, fusion.precision, fusion.threads, fusion.reset_gap_ms
-        )
+        self.fuser = Fuser(**fusion.model_dump())
         self._hooks = tuple(hooks)
         self._stats = stats
         self._index = 0
@@ -98,16 +96,17 @@ class PairProcessor:
         if pair.ir is not None and ir is None:
             pair, reasons = replace(pair, ir=None, skew_ns=0), ("ir shutter", *reasons)
         degraded = (*_degraded(pair), *reasons)
-        reset = None
+        result = None
         with stats.stage("fuse"):
             if ir is not None and visible is not None:
                 result = self.fuser.step(ir, visible, pair.timestamp_ns)
-                image, reset = result.image, result.reset
+                image = result.image
             elif visible is not None:
                 image = visible.copy()
             else:
                 assert ir is not None
                 image = cv2.cvtColor(ir, cv2.COLOR_GRAY2BGR)
+        reset = None if result is None else result.reset
         newest = pair.visible if pair.visible is not None else pair.ir
         assert newest is not None
         fused = FusedFrame(
@@ -121,6 +120,8 @@ class PairProcessor:
             reset=reset is not None,
             name=newest.name,
             radiometric=radiometric,
+            restored_ir=None if result is None else result.restored_ir,
+            restored_visible=None if result is None else result.restored_visible,
         )
         self._index += 1
         with stats.stage("hooks"):

@@ -17,6 +17,8 @@ from edge_sdk.fusion.scene_cut import SceneCut
 
 __all__ = ["Fuser", "FuserOutput"]
 
+RESTORED = ("restored_ir", "restored_visible")
+
 
 @dataclass(frozen=True)
 class FuserOutput:
@@ -26,13 +28,13 @@ class FuserOutput:
         image: (H, W, 3) uint8 BGR.
         reset: why the state was reset before this frame: ``"start"``, ``"gap"``, ``"cut"``,
             ``"size"``, ``"asked"``; None if it was not.
-        restored_ir, restored_visible: (H, W) uint8 restored lumas.
+        restored_ir, restored_visible: (H, W) uint8 restored lumas; None unless they were asked for.
     """
 
     image: Image
     reset: str | None
-    restored_ir: Image
-    restored_visible: Image
+    restored_ir: Image | None = None
+    restored_visible: Image | None = None
 
 
 class Fuser:
@@ -51,6 +53,7 @@ class Fuser:
         precision: str = "auto",
         threads: int | None = None,
         reset_gap_ms: float = 500.0,
+        restored: bool = False,
     ) -> None:
         """See :class:`edge_sdk.config.RigConfig`, section ``fusion``, for the arguments.
 
@@ -63,6 +66,7 @@ class Fuser:
         self.reset_gap_ns = round(reset_gap_ms * 1e6)
         self._engine_name = engine
         self._threads = threads
+        self._without = () if restored else RESTORED
         self._engine: Engine | None = None
         self._size = (0, 0)
         self._padded = (0, 0)
@@ -89,7 +93,7 @@ class Fuser:
         shapes: dict[str, tuple[int, ...]] = {"ir": image, "visible": image}
         shapes |= {f"state.{t.name}": t.resolve(*self._padded) for t in self.model.state}
         self._engine = make_engine(
-            self._engine_name, self._file, self.precision, shapes, self._threads
+            self._engine_name, self._file, self.precision, shapes, self._threads, self._without
         )
         self.reset("size" if self._pending is None else self._pending)
         zeros = np.zeros(image, np.uint8)
@@ -126,13 +130,13 @@ class Fuser:
         outputs = self._engine.run({"ir": self._pad(ir), "visible": self._pad(luma), **self._state})
         self._state = {f"state.{t.name}": outputs[f"next.{t.name}"] for t in self.model.state}
         height, width = self._size
-        fused, restored_ir, restored_visible = (
-            outputs[name][0, 0, :height, :width]
-            for name in ("fused", "restored_ir", "restored_visible")
-        )
-        return FuserOutput(
-            join_luma(fused, ycrcb), reset, restored_ir.copy(), restored_visible.copy()
-        )
+        images = {
+            name: outputs[name][0, 0, :height, :width]
+            for name in ("fused", *RESTORED)
+            if name in outputs
+        }
+        image = join_luma(images.pop("fused"), ycrcb)
+        return FuserOutput(image, reset, **{name: x.copy() for name, x in images.items()})
 
     def _why_reset(self, ir: Image, luma: Image, timestamp_ns: int) -> str | None:
         reason = self._pending

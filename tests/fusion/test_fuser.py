@@ -23,7 +23,19 @@ def _pair(height: int, width: int, seed: int = 0) -> tuple[np.ndarray, np.ndarra
 
 @pytest.fixture(scope="module")
 def fuser() -> Fuser:
-    return Fuser(threads=1)
+    return Fuser(threads=1, restored=True)
+
+
+def test_restored_sources_are_given_when_asked_for(fuser):
+    """They are no cost to those who do not ask, and change nothing in the fused picture."""
+    ir, visible = _pair(96, 128)
+    plain, full = Fuser(threads=1), fuser
+    full.reset("start")
+    for k in range(3):
+        with_them, without = (f.step(ir, visible, k * PERIOD_NS) for f in (full, plain))
+        assert np.array_equal(with_them.image, without.image)
+        assert without.restored_ir is None and without.restored_visible is None
+        assert with_them.restored_ir.shape == with_them.restored_visible.shape == (96, 128)
 
 
 @pytest.mark.parametrize("size", [(96, 128), (95, 127), (100, 130), (33, 61), (16, 16)])
@@ -81,7 +93,7 @@ def test_stripes_and_noise_fade_with_time():
     clean = (60 + 40 * (np.hypot(rows - 90, columns - 120) < 40)).astype(np.float64)
     visible = np.full((192, 256, 3), 20, np.uint8)
     stripes = rng.normal(0, 9, 256)
-    fuser = Fuser(threads=1)
+    fuser = Fuser(threads=1, restored=True)
     roughness, change = [], []
     before = None
     for k in range(20):

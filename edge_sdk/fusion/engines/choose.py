@@ -32,8 +32,11 @@ def make_engine(
     precision: str,
     shapes: dict[str, tuple[int, ...]],
     threads: int | None = None,
+    without: tuple[str, ...] = (),
 ) -> Engine:
     """Load ``file`` in ``engine``; ``"auto"`` tries them in order and logs why one was passed over.
+
+    Outputs named in ``without`` are not computed.
 
     Raises:
         ConfigError: no engine has that name, or ``threads`` is not positive.
@@ -51,7 +54,7 @@ def make_engine(
             reasons.append(f"{name}: {answer.reason}")
             continue
         try:
-            return kind(file, precision, shapes, threads)
+            return kind(file, precision, shapes, threads, without)
         except EngineError as error:
             reasons.append(f"{name}: {error}")
             _log.warning("engine %s passed over: %s", name, error)

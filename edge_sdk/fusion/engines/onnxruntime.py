@@ -27,9 +27,15 @@ class OnnxRuntimeEngine:
     device = "CPU"
 
     def __init__(
-        self, file: Path, precision: str, shapes: dict[str, tuple[int, ...]], threads: int | None
+        self,
+        file: Path,
+        precision: str,
+        shapes: dict[str, tuple[int, ...]],
+        threads: int | None,
+        without: tuple[str, ...] = (),
     ) -> None:
-        """``shapes`` are taken as they come; ``threads``: None for all physical cores."""
+        """``shapes`` are taken as they come; ``threads``: None for all physical cores;
+        ``without``: outputs that nobody needs."""
         import onnxruntime
 
         self.precision = precision
@@ -45,7 +51,8 @@ class OnnxRuntimeEngine:
             )
         except Exception as error:  # the library raises many types of its own
             raise EngineError(f"ONNX Runtime cannot load {file}: {error}") from None
-        self._outputs = [output.name for output in self._session.get_outputs()]
+        names = (output.name for output in self._session.get_outputs())
+        self._outputs = [name for name in names if name not in without]
 
     def run(self, inputs: dict[str, Image]) -> dict[str, Image]:
         try:

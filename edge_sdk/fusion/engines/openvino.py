@@ -42,9 +42,15 @@ class OpenVinoEngine:
     name = "openvino"
 
     def __init__(
-        self, file: Path, precision: str, shapes: dict[str, tuple[int, ...]], threads: int | None
+        self,
+        file: Path,
+        precision: str,
+        shapes: dict[str, tuple[int, ...]],
+        threads: int | None,
+        without: tuple[str, ...] = (),
     ) -> None:
-        """``shapes``: input name -> shape; ``threads``: None for all physical cores."""
+        """``shapes``: input name -> shape; ``threads``: None for all physical cores;
+        ``without``: outputs that nobody needs."""
         import openvino
         import openvino.properties as properties
         import openvino.properties.hint as hint
@@ -62,6 +68,9 @@ class OpenVinoEngine:
             core = openvino.Core()
             model = core.read_model(str(file))
             model.reshape({name: openvino.PartialShape(list(s)) for name, s in shapes.items()})
+            for result in model.get_results():
+                if result.input_value(0).get_names() & set(without):
+                    model.remove_result(result)
             compiled = core.compile_model(model, "CPU", settings)
             self._requests = [compiled.create_infer_request() for _ in range(2)]
             self._inputs = {port.get_any_name() for port in compiled.inputs}
