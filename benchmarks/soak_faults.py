@@ -113,6 +113,11 @@ class FaultyCamera:
     def name(self) -> str:
         return self._inner.name
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """What the camera inside has counted."""
+        return dict(getattr(self._inner, "counts", {}))
+
     def begin(self, kind: str) -> None:
         """Let a fault begin."""
         with self._lock:

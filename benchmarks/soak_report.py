@@ -88,6 +88,7 @@ def make_report(
         "fused_per_s": round(stats["fused"] / max(1e-9, log.seconds), 2),
         "degraded": stats["degraded"],
         "dropped": stats["dropped"],
+        "cameras": stats["cameras"],
         "events": stats["events"],
         "latency_total_ms": stats["latency"].get("total"),
         "faults_injected": len(faults),

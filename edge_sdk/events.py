@@ -40,6 +40,8 @@ class EventKind(str, Enum):
     """The infrared core's control port does not answer, or answers again."""
     CLOCK_JUMP = "clock jump"
     """A camera's time stamps have jumped; pairing starts anew."""
+    RESYNCED = "resynced"
+    """The cameras did not pair any more: the stamps of one are corrected by their arrival."""
     BANDWIDTH = "bandwidth"
     """A camera could not stream because its bus has no room for it."""
     MISALIGNED = "misaligned"

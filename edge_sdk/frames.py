@@ -27,6 +27,8 @@ class FrameFlags(Flag):
     """Taken while the flat-field correction (FFC) shutter was closed: the image is frozen."""
     STALE = auto()
     """The content is a repetition of an earlier frame."""
+    RETIMED = auto()
+    """The camera's clock does not fit the other one's: the stamp was corrected by the arrival."""
 
 
 @dataclass(frozen=True, slots=True)

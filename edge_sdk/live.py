@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from edge_sdk.capture.bounded import run_bounded
 from edge_sdk.capture.camera import Camera
+from edge_sdk.capture.clocks import ClockWatch
 from edge_sdk.capture.core_control import CoreControl
 from edge_sdk.capture.pairing import Pairer
 from edge_sdk.capture.supervision import CameraState, SupervisorSettings
@@ -84,7 +85,7 @@ class LivePairs:
         self._changed = threading.Condition()
         self._newest: LivePair | None = None
         self._running = len(self._supervisors)
-        self._clock_jumps = 0
+        self._clocks = ClockWatch(pairer.tolerance_ns)
         self._stop = threading.Event()
         self._watchdog = threading.Thread(target=self._watch, name="edge_sdk watch", daemon=True)
 
@@ -154,16 +155,17 @@ class LivePairs:
     # The supervisors' owner ---------------------------------------------------------------------
 
     def on_frame(self, frame: Frame) -> None:
+        arrival_ns = time.monotonic_ns()
         with self._changed:
-            self._offer(self._pairer.push(frame))
-            jumps = self._pairer.clock_jumps
-            jumped, self._clock_jumps = jumps > self._clock_jumps, jumps
-        if jumped:
-            self._events.emit(
-                EventKind.CLOCK_JUMP,
-                f"time stamps jumped to {frame.timestamp_ns / 1e9:.3f} s; pairing starts anew",
-                frame.camera,
-            )
+            judged = self._clocks.take(frame, arrival_ns)
+            if judged.corrected:
+                self._offer(self._pairer.flush())
+            pairs = self._pairer.push(judged.frame, judged.jumped)
+            if not judged.jumped and any(pair.ir and pair.visible for pair in pairs):
+                self._clocks.paired(arrival_ns)
+            self._offer(pairs)
+        if judged.news is not None:
+            self._events.emit(judged.news.kind, judged.news.message, judged.news.camera)
 
     def on_state(self, camera: str, state: CameraState) -> None:
         with self._changed:

@@ -21,6 +21,7 @@ from edge_sdk.dependencies import require_opencv
 from edge_sdk.errors import ConfigError
 from edge_sdk.events import EventHub, EventSource
 from edge_sdk.frames import FramePair, FusedFrame, Hook
+from edge_sdk.memory import keep_pictures_off_the_heap
 from edge_sdk.stats import PipelineStats, StatsRecorder
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class FusionPipeline(EventSource):
         give_up_s: float = 30.0,
     ) -> None:
         require_opencv()
+        keep_pictures_off_the_heap()
         from edge_sdk.alignment_watch import AlignmentWatch
         from edge_sdk.step import PairProcessor
 
@@ -326,7 +328,7 @@ class FusionPipeline(EventSource):
             self._collect_drops(pairing)
             self._stats.frames_in["ir"] = pairing.received_ir
             self._stats.frames_in["visible"] = pairing.received_visible
-        snapshot = self._stats.snapshot()
+        snapshot = self._stats.snapshot().with_cameras(self._ir, self._visible)
         return snapshot if pairing is None else snapshot.with_pairing(pairing)
 
     def reset_stats(self) -> None:

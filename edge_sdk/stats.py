@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from edge_sdk.capture.camera import Camera
     from edge_sdk.capture.pairing import PairingStats
 
 __all__ = ["LatencyStats", "PipelineStats", "StatsRecorder"]
@@ -48,6 +49,8 @@ class PipelineStats:
         singles: camera -> frames delivered without a partner, while the other camera was away.
         fused: frames that came out.
         dropped: cause -> frames (or pairs) that never reached the output.
+        cameras: camera -> what its source counted itself, where it does (``Camera.counts``): for a
+            V4L2 camera ``"damaged"``, ``"stale"``, ``"lost by the driver"``, ...
         degraded: cause -> fused frames that carry it in ``FusedFrame.degraded``.
         resets: cause -> resets of the recurrent state.
         events: name -> how often it happened, see :class:`edge_sdk.events.Event`: ``"ir lost"``,
@@ -67,6 +70,7 @@ class PipelineStats:
     singles: dict[str, int]
     fused: int
     dropped: dict[str, int]
+    cameras: dict[str, dict[str, int]]
     degraded: dict[str, int]
     resets: dict[str, int]
     events: dict[str, int]
@@ -87,6 +91,12 @@ class PipelineStats:
             singles={camera: count for camera, count in singles.items() if count},
             clock_jumps=pairing.clock_jumps,
         )
+
+    def with_cameras(self, *cameras: Camera | None) -> PipelineStats:
+        """The same with what the cameras counted themselves."""
+        known = [camera for camera in cameras if camera is not None]
+        counts = {camera.name: dict(getattr(camera, "counts", {})) for camera in known}
+        return replace(self, cameras={name: found for name, found in counts.items() if found})
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dicts and numbers, for JSON."""
@@ -166,6 +176,7 @@ class StatsRecorder:
                 singles={},
                 fused=self._fused,
                 dropped={key: n for key, n in self.dropped.items() if n},
+                cameras={},
                 degraded=dict(self.degraded),
                 resets=dict(self.resets),
                 events=dict(self.events),

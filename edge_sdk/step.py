@@ -232,6 +232,8 @@ def _degraded(pair: FramePair) -> tuple[str, ...]:
             reasons.append(f"{camera} shutter")
         if FrameFlags.STALE in frame.flags:
             reasons.append(f"{camera} stale")
+        if FrameFlags.RETIMED in frame.flags:
+            reasons.append(f"{camera} clock")
     return tuple(reasons)
 
 

@@ -141,10 +141,10 @@ class ToneMapper:
         if hold and self._table is not None:
             self._held, self._timestamp_ns = True, timestamp_ns
             return self._table
-        counts = _histogram(image, valid)
-        if counts is None:
+        histogram = _histogram(image, valid)
+        if histogram is None:
             return self._table if self._table is not None else np.zeros(65536, np.uint8)
-        scene = _Scene(counts, self._body)
+        scene = _Scene(*histogram, self._body)
         target = self._target(scene)
         if hold:  # no curve yet: one for this frame alone
             return _table(target)
@@ -205,29 +205,42 @@ class _Scene:
         weights: share of all pixels at each point of ``_GRID``.
     """
 
-    def __init__(self, counts: NDArray[np.int64], body: tuple[float, float]) -> None:
+    def __init__(self, first: int, counts: NDArray[np.int64], body: tuple[float, float]) -> None:
         below = np.cumsum(counts, dtype=np.float64)
         total = below[-1]
         ranks = np.maximum(np.array([body[0], 0.5, body[1]]) * total, 1.0)
-        at = np.searchsorted(below, ranks)
+        at = first + np.searchsorted(below, ranks)
         left, self.median, right = (float(v) for v in at)
         margin = max(_MARGIN * (right - left), _MIN_HALF_WIDTH)
         self.lo, self.hi = left - margin, right + margin
         # The pixels of count v lie between v - 0.5 and v + 0.5.
         edges = np.linspace(self.lo, self.hi, _BINS + 1)
-        shares = np.diff(np.interp(edges, _BETWEEN_COUNTS, np.append(0.0, below)))
+        between = _BETWEEN_COUNTS[first : first + counts.size + 1]
+        shares = np.diff(np.interp(edges, between, np.append(0.0, below)))
         self.shares = shares / shares.sum()
-        self.weights = np.append(counts.reshape(-1, _STEP).sum(axis=1) / total, 0.0)
+        steps = counts.reshape(-1, _STEP).sum(axis=1) / total
+        self.weights = np.zeros(_GRID.size)
+        self.weights[first // _STEP : first // _STEP + steps.size] = steps
         # A sum, not @: BLAS would start threads for it, which costs milliseconds on a busy machine.
-        self.mean = float((counts * np.clip(_COUNTS, self.lo, self.hi)).sum() / total)
+        clipped = np.clip(_COUNTS[first : first + counts.size], self.lo, self.hi)
+        self.mean = float((counts * clipped).sum() / total)
 
 
-def _histogram(image: Image, valid: NDArray[np.bool_] | None) -> NDArray[np.int64] | None:
-    """Pixels of each of the 65536 counts, from some 80,000 pixels; None without any pixel."""
+def _histogram(
+    image: Image, valid: NDArray[np.bool_] | None
+) -> tuple[int, NDArray[np.int64]] | None:
+    """First count, and the pixels of it and each of those after it, up to the highest that occurs.
+
+    From some 80,000 pixels; both ends are multiples of ``_STEP``. None without any pixel.
+    """
     stride = max(1, round(math.sqrt(image.size / 80_000)))
     pixels = image[::stride, ::stride]
     pixels = pixels.ravel() if valid is None else pixels[valid[::stride, ::stride]]
-    return np.bincount(pixels, minlength=65536) if pixels.size else None
+    if not pixels.size:
+        return None
+    first = int(pixels.min()) // _STEP * _STEP
+    length = (int(pixels.max()) - first) // _STEP * _STEP + _STEP
+    return first, np.bincount(pixels - np.uint16(first), minlength=length)
 
 
 def _table(curve: Array) -> NDArray[np.uint8]:

@@ -18,6 +18,8 @@ class Camera(Protocol):
         name: ``"ir"`` or ``"visible"`` in a two-camera rig; every frame carries it.
         live: True if frames come at their own pace and are lost when nobody reads; False if the
             source waits for the reader (files, and the simulated rig in file mode).
+        counts: not every source has it: dict of cause -> how often, of what it saw itself and
+            reported in no other way. ``pipeline.stats().cameras`` shows it.
     """
 
     @property

@@ -134,7 +134,7 @@ class Pairer:
 
     Clocks: a step back of more than ``jump_ns``, or a step ahead that large which also leaves the
     other camera that far behind, is a jump. What waits is then paired as well as it can be, the
-    rest dropped, and pairing starts anew; a pause of both cameras looks the same and does no harm.
+    rest dropped, and pairing starts anew; by the stamps alone, a pause of both looks the same.
     A smaller step back is a frame out of order.
 
     Args:
@@ -185,6 +185,11 @@ class Pairer:
         self._visible = _Stream(self._stats.visible)
 
     @property
+    def tolerance_ns(self) -> int:
+        """Largest ``|skew|`` of a pair."""
+        return self._tolerance_ns
+
+    @property
     def clock_jumps(self) -> int:
         """Jumps of either clock so far."""
         return self._stats.clock_jumps
@@ -194,8 +199,14 @@ class Pairer:
         """A copy of the counters as they are now."""
         return copy.deepcopy(self._stats)
 
-    def push(self, frame: Frame) -> list[FramePair]:
+    def push(self, frame: Frame, jumped: bool | None = None) -> list[FramePair]:
         """Take in one frame; returns the pairs that are now certain, oldest first.
+
+        Args:
+            frame: the next one of either camera.
+            jumped: whether its camera's clock has jumped since the frame before, if that is known
+                from elsewhere (:class:`~edge_sdk.capture.clocks.ClockWatch`); None to judge by the
+                stamps alone.
 
         Raises:
             ConfigError: the frame's camera is neither ``"ir"`` nor ``"visible"``.
@@ -203,18 +214,19 @@ class Pairer:
         stream, other = self._streams(frame.camera)
         self._stats.count_received(frame.camera)
         pairs: list[FramePair] = []
-        if stream.last_ns is not None:
-            step_ns = frame.timestamp_ns - stream.last_ns
-            if self._is_jump(step_ns, frame.timestamp_ns, other):
-                self._stats.clock_jumps += 1
-                # If the other camera jumped first, this one only follows it into the new time.
-                if stream.seen_ns is not None:
-                    pairs += self._start_anew("clock_jump")
-            elif step_ns <= 0:
-                self._drop(stream, frame, "out_of_order" if step_ns else "duplicate")
-                return pairs
-            else:
-                stream.steps_ns.append(step_ns)
+        step_ns = None if stream.last_ns is None else frame.timestamp_ns - stream.last_ns
+        if jumped is None:
+            jumped = step_ns is not None and self._is_jump(step_ns, frame.timestamp_ns, other)
+        if jumped:
+            self._stats.clock_jumps += 1
+            # If the other camera jumped first, this one only follows it into the new time.
+            if stream.seen_ns is not None:
+                pairs += self._start_anew("clock_jump")
+        elif step_ns is not None and step_ns <= 0:
+            self._drop(stream, frame, "out_of_order" if step_ns else "duplicate")
+            return pairs
+        elif step_ns is not None:
+            stream.steps_ns.append(step_ns)
         stream.last_ns = stream.seen_ns = frame.timestamp_ns
         if stream.first_ns is None:
             stream.first_ns = frame.timestamp_ns

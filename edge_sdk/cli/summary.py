@@ -33,6 +33,8 @@ def print_summary(
     table.add_row("frames in", frames_in or "-")
     table.add_row("fused", f"{stats.fused} ({stats.fps:.1f} frames/s)")
     table.add_row("dropped", _counts(stats.dropped))
+    for camera, counts in stats.cameras.items():
+        table.add_row(f"{camera} camera", _counts(counts))
     table.add_row("degraded", _counts(stats.degraded))
     table.add_row("state resets", _counts(stats.resets))
     if stats.events:
