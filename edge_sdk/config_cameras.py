@@ -61,7 +61,9 @@ class SerialConfig(Section):
     protocol: Literal["boson", "tau2"]
     port: Name = "auto"
     """Device path, or ``auto``: the port of the same USB device as the video."""
-    baudrate: PositiveInt = 921600
+    baudrate: PositiveInt | None = None
+    """Bits per second; None: what the core has when it leaves the factory (``boson`` 921600,
+    ``tau2`` 57600)."""
     auto_ffc: bool | None = None
     """Whether the core does its flat-field correction (FFC) by itself, whenever it likes."""
     gain: Literal["high", "low", "auto"] | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -148,12 +150,13 @@ def core_settings(camera: IrCameraConfig) -> CoreSettings | None:
         return None
     from edge_sdk.capture.core_control import CoreSettings
 
-    port = serial.port
+    port: str | Callable[[], str] = serial.port
     if port == "auto":
         assert isinstance(camera, V4L2IrConfig)  # the others are not allowed it
         from edge_sdk.capture.v4l2 import serial_port_of
 
-        port = serial_port_of(camera.device)
+        port = partial(serial_port_of, camera.device)
+        port()
     return CoreSettings(**serial.model_dump() | {"port": port})
 
 

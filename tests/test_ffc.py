@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import time
+from functools import partial
 
 import numpy as np
 import pytest
 
 from edge_sdk import ConfigError, Frame, FrameFlags, FramePair, FusionPipeline
-from edge_sdk.capture.core_control import CoreSettings
+from edge_sdk.capture.core_control import CoreControl, CoreSettings
 from edge_sdk.capture.serial import Fault, FfcMode, GainMode, SimulatedBoson, SimulatedTau2
+from edge_sdk.capture.v4l2 import serial_port_of
 from edge_sdk.config import AlignmentConfig, FusionConfig, rig_from_dict
 from edge_sdk.errors import DeviceNotFoundError, SerialError
+from edge_sdk.rig import core_settings
+from tests.capture.v4l2.machine import Machine
 
 SIZE = (128, 96)
 
@@ -159,6 +165,87 @@ def test_run_ffc_without_a_port_or_not_running():
         FusionPipeline(fusion=FusionConfig(threads=1)).run_ffc()
     with pytest.raises(ConfigError, match="does not run"):
         FusionPipeline.open(_rig("/dev/ttyX")).run_ffc()
+
+
+@pytest.mark.parametrize(
+    ("core", "protocol", "asked", "spoken"),
+    [
+        (SimulatedBoson, "boson", {}, 921600),
+        (SimulatedTau2, "tau2", {}, 57600),
+        (SimulatedTau2, "tau2", {"baudrate": 921600}, 921600),
+    ],
+)
+def test_the_port_runs_at_the_baud_rate_of_the_core(core, protocol, asked, spoken):
+    """A core that hears one rate only; without ``baudrate``, that of the factory is used."""
+    with (
+        core(ffc_mode=FfcMode.MANUAL, baudrate=spoken) as simulated,
+        FusionPipeline.open(_rig(simulated.port, protocol, **asked)) as pipeline,
+    ):
+        _until(pipeline, lambda f: f.index > 3)
+        pipeline.run_ffc()
+        _until(pipeline, _shut)
+        assert simulated.ffc_count == 1
+        assert simulated.bad_requests == 0
+
+
+def test_a_wrong_baud_rate_is_told_with_the_rate():
+    with (
+        SimulatedTau2(ffc_mode=FfcMode.MANUAL, baudrate=57600) as simulated,
+        FusionPipeline.open(_rig(simulated.port, "tau2", baudrate=921600)) as pipeline,
+    ):
+        with pytest.raises(SerialError, match=r"921600 baud"):
+            pipeline.run_ffc()
+        assert next(iter(pipeline)).visible is not None  # the pictures come all the same
+        assert simulated.ffc_count == 0
+
+
+def test_port_auto_is_looked_up_again_when_the_cable_comes_back(tmp_path, monkeypatch):
+    """The port of the same USB device as the video, whose number has changed meanwhile."""
+    machine = Machine(tmp_path)
+    usb = machine.usb("1-1", "Boson", "FLIR_VIDEO", "FLIR")
+    machine.video(0, usb / "1-1:1.0", "FLIR: Boson")
+    scan = partial(serial_port_of, sysfs=machine.sysfs, dev=machine.dev)
+    monkeypatch.setattr("edge_sdk.capture.v4l2.serial_port_of", scan)
+    section = {
+        "driver": "v4l2",
+        "device": "serial:FLIR_VIDEO",
+        "serial": {"protocol": "boson", "port": "auto"},
+    }
+    visible = {"driver": "v4l2", "device": "name:Other"}
+    config = rig_from_dict({"cameras": {"ir": section, "visible": visible}})
+    with pytest.raises(DeviceNotFoundError, match="serial port"):
+        core_settings(config.cameras.ir)
+    with SimulatedBoson(ffc_mode=FfcMode.MANUAL) as simulated:
+
+        def plug_in(name):
+            path = machine.tty(usb / "1-1:1.2", name)
+            os.unlink(path)
+            os.symlink(simulated.port, path)
+            return path
+
+        before = plug_in("ttyACM0")
+        control = CoreControl(core_settings(config.cameras.ir), lambda *_: None)
+
+        def wait(healthy):
+            end_s = time.monotonic() + 20
+            while control.status.healthy is not healthy:
+                assert time.monotonic() < end_s, control.status
+                time.sleep(0.02)
+
+        control.start()
+        try:
+            wait(True)
+            simulated.unplug()
+            os.unlink(before)
+            shutil.rmtree(usb / "1-1:1.2" / "tty")
+            wait(False)
+            simulated.plug_in()
+            plug_in("ttyACM1")
+            wait(True)
+            control.run_ffc()
+            assert simulated.ffc_count == 1
+        finally:
+            assert control.stop()
 
 
 def test_senseless_serial_sections():

@@ -154,6 +154,29 @@ def test_a_clock_jump_is_told_and_pairing_starts_anew(rig):
     assert rig.pipeline.stats().clock_jumps >= 1
 
 
+def test_one_clock_that_stays_away_is_corrected_flagged_and_counted(rig):
+    rig.ir.act = "jump"
+    rig.wait(lambda: "ir resynced" in rig.kinds())
+    rig.wait(lambda: rig.fused[-1][1] == ("ir clock",) and rig.fused[-1][2])
+    rig.ir.act = "good"
+    rig.wait(lambda: not rig.fused[-1][1])
+    stats = rig.pipeline.stats()
+    assert stats.events["ir clock jump"] == 2 and stats.events["ir resynced"] == 1
+    assert stats.degraded["ir clock"] >= 1
+    assert "visible clock jump" not in stats.events
+
+
+def test_a_pause_of_both_cameras_is_no_clock_jump(rig):
+    rig.ir.act = rig.visible.act = "silence"
+    rig.wait(lambda: {"ir timeout", "visible timeout"} <= set(rig.kinds()))
+    time.sleep(1.0)
+    rig.ir.act = rig.visible.act = "good"
+    before = len(rig.fused)
+    rig.wait(lambda: len(rig.fused) > before + 10 and not rig.fused[-1][1])
+    assert not [kind for kind in rig.kinds() if "clock" in kind]
+    assert rig.pipeline.stats().clock_jumps == 0
+
+
 def test_damaged_frames_are_never_fused(rig):
     rig.ir.act = "damage"
     rig.wait(lambda: "ir missing" in rig.fused[-1][1])

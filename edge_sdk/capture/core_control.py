@@ -35,8 +35,8 @@ class CoreSettings:
     """See the rig file's section ``cameras.ir.serial``, which has the same names."""
 
     protocol: str
-    port: str
-    baudrate: int = 921600
+    port: str | Callable[[], str]
+    baudrate: int | None = None
     auto_ffc: bool | None = None
     gain: str | None = None
     ffc_when_still: bool = False

@@ -14,6 +14,7 @@ import os
 import re
 import struct
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge_sdk.capture.serial.core import CoreIdentity, FfcMode, FfcState, GainMode
@@ -229,7 +230,7 @@ class BosonCore(SerialCore):
 
     def __init__(
         self,
-        port: str | None = None,
+        port: str | Callable[[], str] | None = None,
         *,
         baudrate: int = BOSON_BAUDRATE,
         timeout_s: float = 0.5,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from types import TracebackType
@@ -195,7 +196,7 @@ class InfraredCore(Protocol):
 
 def open_core(
     protocol: str,
-    port: str | None = None,
+    port: str | Callable[[], str] | None = None,
     *,
     baudrate: int | None = None,
     timeout_s: float | None = None,
@@ -205,7 +206,8 @@ def open_core(
 
     Args:
         protocol: ``"boson"`` (FLIR Boson, FSLP) or ``"tau2"`` (FLIR Tau 2).
-        port: path of the port; None takes the only Boson on USB. A Tau 2 needs a path.
+        port: path of the port, or what finds it, asked at each opening, as numbers of ports change
+            when a cable is plugged in again. None takes the only Boson on USB; a Tau 2 needs one.
         baudrate: None for the default of the core: 921600 (Boson), 57600 (Tau 2).
         timeout_s: bound of one attempt; None for the default of the core.
         retries: attempts after the first one; None for the default of the core.

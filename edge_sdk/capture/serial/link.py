@@ -66,7 +66,7 @@ class SerialCore(ABC):
     """A core behind a serial port: one request at a time, retried within a bound.
 
     Args:
-        port: path of the port.
+        port: path of the port, or what finds it, asked at each opening.
         baudrate: bits per second.
         timeout_s: bound of one attempt, in seconds, greater than 0.
         retries: attempts after the first one, 0 or more.
@@ -75,8 +75,11 @@ class SerialCore(ABC):
         ConfigError: an argument is out of range.
     """
 
-    def __init__(self, port: str, *, baudrate: int, timeout_s: float, retries: int) -> None:
-        if not isinstance(port, str) or not port or "\0" in port:
+    def __init__(
+        self, port: str | Callable[[], str], *, baudrate: int, timeout_s: float, retries: int
+    ) -> None:
+        is_path = isinstance(port, str) and port != "" and "\0" not in port
+        if not (is_path or callable(port)):
             raise ConfigError(f"port must be the path of a serial port, but got {port!r}")
         if not isinstance(baudrate, int) or isinstance(baudrate, bool) or baudrate <= 0:
             raise ConfigError(f"baudrate must be an integer greater than 0, but got {baudrate!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import serial
@@ -64,13 +64,16 @@ class SerialPort:
 
     Args:
         path: device path; a link such as ``/dev/serial/by-id/...`` keeps its name when the
-            cable is plugged in again.
+            cable is plugged in again. Or what finds it, asked at each opening.
         baudrate: bits per second; pseudo-terminals and USB CDC ports ignore it.
         write_timeout_s: bound of one write, in seconds.
     """
 
-    def __init__(self, path: str, baudrate: int, write_timeout_s: float) -> None:
-        self.path = path
+    def __init__(
+        self, path: str | Callable[[], str], baudrate: int, write_timeout_s: float
+    ) -> None:
+        self._find = path if callable(path) else None
+        self.path = path() if callable(path) else path
         self.baudrate = baudrate
         self._write_timeout_s = write_timeout_s
         self._device: serial.Serial | None = None
@@ -90,6 +93,8 @@ class SerialPort:
         """
         if self._device is not None:
             return
+        if self._find is not None:
+            self.path = self._find()
         device = serial.Serial()
         device.port = self.path
         device.baudrate = self.baudrate

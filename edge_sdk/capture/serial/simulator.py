@@ -19,6 +19,7 @@ import os
 import select
 import shutil
 import tempfile
+import termios
 import threading
 import time
 import tty
@@ -36,6 +37,9 @@ from edge_sdk.errors import ConfigError
 __all__ = ["Fault", "Refused", "Reply", "SimulatedCore"]
 
 _TICK_S = 0.02
+_RATES = {
+    getattr(termios, f"B{rate}"): rate for rate in (9600, 19200, 38400, 57600, 115200, 921600)
+}
 _IDLE_S = 0.05
 """Silence after which a request that is not complete is given up."""
 _MAX_PENDING_BYTES = 4096
@@ -322,7 +326,10 @@ class SimulatedCore(CoreState, ABC):
         if not readable:
             return b""
         try:
-            return os.read(master, 4096)
+            heard = os.read(master, 4096)
+            if self.baudrate is not None and _baudrate(master) != self.baudrate:
+                return b"\xff" * len(heard)
+            return heard
         except OSError:
             return b""
 
@@ -330,3 +337,8 @@ class SimulatedCore(CoreState, ABC):
         # A client that reads nothing loses the reply, as on a real wire.
         with contextlib.suppress(OSError):
             os.write(master, wire)
+
+
+def _baudrate(terminal: int) -> int | None:
+    """What the client has set its end to."""
+    return _RATES.get(termios.tcgetattr(terminal)[5])

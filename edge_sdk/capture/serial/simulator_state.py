@@ -24,6 +24,8 @@ class CoreState:
         gain_mode: mode at power-on.
         ffc_period_s: period at power-on; 0 for never.
         ffc_temperature_delta_c: temperature delta at power-on; 0 for never.
+        baudrate: bits per second that the core hears and speaks; a client at another rate sends it
+            noise. None for any, as on USB.
         clock: seconds that only grow; replace it to let minutes pass in a test.
 
     Attributes:
@@ -43,6 +45,7 @@ class CoreState:
         gain_mode: GainMode = GainMode.HIGH,
         ffc_period_s: float = 300.0,
         ffc_temperature_delta_c: float = 3.0,
+        baudrate: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.camera_serial = camera_serial
@@ -50,6 +53,7 @@ class CoreState:
         self.fpa_temperature_c = fpa_temperature_c
         self.ffc_duration_s = ffc_duration_s
         self.ffc_warning_s = ffc_warning_s
+        self.baudrate = baudrate
         self._at_power_on = (ffc_mode, gain_mode, ffc_period_s, ffc_temperature_delta_c)
         self._clock = clock
         self._lock = threading.RLock()

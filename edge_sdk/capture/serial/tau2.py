@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import struct
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from edge_sdk.capture.serial.core import CoreIdentity, FfcMode, FfcState, GainMode
@@ -199,7 +200,7 @@ class Tau2Core(SerialCore):
 
     def __init__(
         self,
-        port: str | None = None,
+        port: str | Callable[[], str] | None = None,
         *,
         baudrate: int = TAU2_BAUDRATE,
         timeout_s: float = 1.0,

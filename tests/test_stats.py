@@ -1,0 +1,60 @@
+"""What a source counts itself is in the pipeline's statistics, under its name."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from edge_sdk import FusionPipeline
+from edge_sdk.capture.v4l2 import V4L2Camera
+from edge_sdk.cli.summary import print_summary
+from edge_sdk.config import AlignmentConfig
+from edge_sdk.frames import Frame
+
+
+class Counting:
+    """A recording of three frames that counts what it left out."""
+
+    live = False
+
+    def __init__(self, name: str, **counts: int) -> None:
+        self.name = name
+        self.counts = counts
+        self._left = 3
+
+    def open(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def read(self, timeout_s: float = 1.0) -> Frame | None:
+        if not self._left:
+            return None
+        self._left -= 1
+        shape = (48, 64) if self.name == "ir" else (48, 64, 3)
+        stamp_ns = (3 - self._left) * 40_000_000
+        return Frame(np.full(shape, 90, np.uint8), stamp_ns, 3 - self._left, self.name)
+
+
+def test_counts_of_the_cameras_are_merged_by_name(capsys):
+    ir = Counting("ir", damaged=4, stale=1)
+    pipeline = FusionPipeline(ir, Counting("visible"), alignment=AlignmentConfig(size=(64, 48)))
+    with pipeline:
+        assert len(list(pipeline)) == 3
+        ir.counts["damaged"] += 1
+        stats = pipeline.stats()
+    assert stats.cameras == {"ir": {"damaged": 5, "stale": 1}}
+    print_summary(stats, 0, {}, as_json=True)
+    assert json.loads(capsys.readouterr().out)["cameras"] == {"ir": {"damaged": 5, "stale": 1}}
+    print_summary(stats, 0, {}, as_json=False)
+    assert "ir camera" in (text := capsys.readouterr().out) and "5 damaged, 1 stale" in text
+
+
+def test_a_v4l2_camera_and_one_without_counts():
+    camera = V4L2Camera("ir", "name:Any")
+    camera._counts.update(damaged=2, undecodable=1)
+    other = Counting("visible")
+    del other.counts
+    other.live = True
+    stats = FusionPipeline(camera, other).stats()
+    assert stats.cameras == {"ir": {"damaged": 2, "undecodable": 1}}
