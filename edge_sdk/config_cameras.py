@@ -144,6 +144,8 @@ class FilesConfig(Section):
 class FilesIrConfig(FilesConfig):
     """An infrared recording."""
 
+    allow_colour: bool = False
+    """Take the luma of a colour picture, for instance of a palette, for infrared."""
     radiometry: RadiometryConfig | None = None
 
 

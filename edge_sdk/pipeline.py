@@ -46,8 +46,8 @@ TELL_S = 0.5
 class FusionPipeline(EventSource):
     """Wires cameras, pairing, alignment, tone, fusion and hooks together.
 
-    Use one of :meth:`open`, :meth:`from_files`, :meth:`simulated`, as a context manager, and
-    iterate; or give cameras of your own. With live cameras the newest pair wins and nothing queues
+    Use :meth:`open`, :meth:`from_files` or :meth:`simulated`, as a context manager, and iterate; or
+    give cameras of your own. With live cameras the newest pair wins and nothing queues
     up: a slow consumer sees fewer frames, never older ones. With recordings every pair comes, in
     order. :meth:`step` fuses a pair that you bring yourself.
 
@@ -93,9 +93,7 @@ class FusionPipeline(EventSource):
         if (ir is None) != (visible is None):
             raise ConfigError("a pipeline needs both cameras, or neither and step()")
         if ir is not None and visible is not None and ir.live != visible.live:
-            raise ConfigError(
-                "cameras: one is live and the other recorded; their times cannot be compared"
-            )
+            raise ConfigError("cameras: one is live, one recorded; their times do not compare")
         self.rig: SimulatedRig | None = None
         """The simulated rig behind the cameras, with its ground truth, if there is one."""
         self.hooks: tuple[Hook, ...] = tuple(hooks)
@@ -150,6 +148,7 @@ class FusionPipeline(EventSource):
         *,
         fps: float | None = None,
         allow_gaps: bool = False,
+        allow_colour: bool = False,
         size: tuple[int, int] | None = None,
         hooks: Sequence[Hook] = (),
         **sections: Any,
@@ -160,6 +159,7 @@ class FusionPipeline(EventSource):
             ir, visible: the recordings.
             fps: frames per second, where the recordings do not say or are wrong.
             allow_gaps: accept missing numbers in a numbered folder as lost frames.
+            allow_colour: take the luma of a colour infrared recording (a palette) for infrared.
             size: (width, height) of the fused picture; None: that of the visible recording.
             hooks: see the class.
             sections: further arguments of the class; ``size`` wins over
@@ -171,7 +171,7 @@ class FusionPipeline(EventSource):
         require_opencv()
         from edge_sdk.rig import open_recordings
 
-        ir_camera, visible_camera = open_recordings(ir, visible, fps, allow_gaps)
+        ir_camera, visible_camera = open_recordings(ir, visible, fps, allow_gaps, allow_colour)
         alignment = sections.pop("alignment", None) or AlignmentConfig()
         try:
             values = alignment.model_dump() | {"size": size or visible_camera.size}
@@ -209,8 +209,8 @@ class FusionPipeline(EventSource):
         sections = {name: options.pop(name) for name in names if name in options}
         rig = simulated_rig(condition, options)
         sections.setdefault("alignment", AlignmentConfig(size=rig.config.visible_size))
-        registered = rig.config.registered
-        calibration = None if registered else calibration_of(rig, SIMULATED_DISTANCE_M)
+        apart = not rig.config.registered
+        calibration = calibration_of(rig, SIMULATED_DISTANCE_M) if apart else None
         pipeline = cls(rig.ir, rig.visible, hooks=hooks, calibration=calibration, **sections)
         pipeline.rig = rig
         return pipeline
@@ -219,8 +219,7 @@ class FusionPipeline(EventSource):
     def frame_count(self) -> int | None:
         """How many frames the shorter recording says it has; None if it is not known or live."""
         counts = [getattr(camera, "frame_count", None) for camera in (self._ir, self._visible)]
-        known = [count for count in counts if count is not None]
-        return min(known) if known else None
+        return min((count for count in counts if count is not None), default=None)
 
     @property
     def live(self) -> bool:
@@ -319,17 +318,16 @@ class FusionPipeline(EventSource):
 
     def stats(self) -> PipelineStats:
         """Counters since the pipeline was made."""
-        pairing: PairingStats | None = None
-        if self._pairer is not None:
-            pairing = self._pairer.stats
-            self._collect_drops(pairing)
-        elif self._pairs is not None:
-            pairing = self._pairs.stats
-            self._collect_drops(pairing)
+        counter = self._pairer or self._pairs
+        if counter is None:
+            return self._stats.snapshot().with_cameras(self._ir, self._visible)
+        pairing = counter.stats
+        self._collect_drops(pairing)
+        if self._pairs is not None:
             self._stats.frames_in["ir"] = pairing.received_ir
             self._stats.frames_in["visible"] = pairing.received_visible
         snapshot = self._stats.snapshot().with_cameras(self._ir, self._visible)
-        return snapshot if pairing is None else snapshot.with_pairing(pairing)
+        return snapshot.with_pairing(pairing)
 
     def reset_stats(self) -> None:
         """Start the latencies anew, for instance after a warm-up; counters go on."""

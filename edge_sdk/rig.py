@@ -40,6 +40,7 @@ __all__ = [
 ]
 
 SIMULATED_DISTANCE_M = 10.0
+_HOW_TO_READ = {"fps", "allow_gaps", "allow_colour"}
 
 
 def open_cameras(config: RigConfig) -> tuple[Camera, Camera, SimulatedRig | None]:
@@ -60,7 +61,7 @@ def open_cameras(config: RigConfig) -> tuple[Camera, Camera, SimulatedRig | None
         from edge_sdk.capture.files import open_recording
 
         ir, visible = (
-            open_recording(camera.path, name, fps=camera.fps, allow_gaps=camera.allow_gaps)
+            open_recording(camera.path, name, **camera.model_dump(include=_HOW_TO_READ))
             for name, camera in (
                 ("ir", config.cameras.ir),
                 ("visible", config.cameras.visible),
@@ -106,7 +107,11 @@ def open_rig(config: RigConfig) -> tuple[Camera, Camera, SimulatedRig | None, di
 
 
 def open_recordings(
-    ir: str | Path, visible: str | Path, fps: float | None, allow_gaps: bool
+    ir: str | Path,
+    visible: str | Path,
+    fps: float | None,
+    allow_gaps: bool,
+    allow_colour: bool = False,
 ) -> tuple[RecordedCamera, RecordedCamera]:
     """Two recordings of one scene.
 
@@ -117,7 +122,7 @@ def open_recordings(
 
     if same_source(ir, visible):
         raise SourceError(f"ir and visible are the same recording: {ir}; give one of each camera")
-    ir_camera = open_recording(ir, "ir", fps=fps, allow_gaps=allow_gaps)
+    ir_camera = open_recording(ir, "ir", fps=fps, allow_gaps=allow_gaps, allow_colour=allow_colour)
     try:
         return ir_camera, open_recording(visible, "visible", fps=fps, allow_gaps=allow_gaps)
     except BaseException:

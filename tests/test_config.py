@@ -82,8 +82,9 @@ def test_commented_settings_of_the_template_validate(
         lines.append(line.replace("    #", "    ", 1))
     text = f"cameras:\n  ir:\n    driver: {driver}\n" + "\n".join(lines) + "\n"
     text += "  visible:\n" + text.split("  ir:\n", 1)[1]
-    if side == "ir" and driver == "v4l2":
-        text = text.split("  visible:\n")[0] + "  visible: {driver: v4l2, device: b}\n"
+    other = {"v4l2": "{driver: v4l2, device: b}", "files": "{driver: files, path: recordings/ir}"}
+    if side == "ir" and driver in other:  # the infrared camera has settings of its own
+        text = text.split("  visible:\n")[0] + f"  visible: {other[driver]}\n"
     assert len(lines) >= 1
     assert rig_from_text(text, tmp_path).cameras.ir.driver == driver
 

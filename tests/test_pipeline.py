@@ -234,7 +234,7 @@ def test_cameras_of_two_kinds_are_refused(folders):
     from edge_sdk.capture import open_recording
 
     recorded = open_recording(folders / "ir", "ir")
-    with pytest.raises(ConfigError, match="one is live and the other recorded"):
+    with pytest.raises(ConfigError, match="one is live, one recorded"):
         FusionPipeline(recorded, ScriptedCamera("visible"))
     with pytest.raises(ConfigError, match="needs both cameras"):
         FusionPipeline(recorded)

@@ -263,7 +263,8 @@ def check_is_infrared(images: Iterable[Image], source: str) -> None:
         raise SourceError(
             f"the infrared input looks like a colour video: {source}. Give the infrared recording "
             "(is the visible one given twice, or are the two swapped?). A pseudo-colour palette "
-            "is refused as well: record white-hot grey, or accept its luma with allow_colour=True"
+            "is refused as well: record white-hot grey, or accept its luma with --allow-colour (in "
+            "Python and in rig files: allow_colour)"
         )
 
 

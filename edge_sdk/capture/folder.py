@@ -209,7 +209,8 @@ def _check_no_gap(numbers: list[int], files: list[Path]) -> None:
             raise SourceError(
                 f"the folder {file.parent} has a gap: number {before + 1} is missing after "
                 f"{file.name} ({missing} missing in all); add the images, or accept the gap with "
-                "allow_gaps=True (the frames after it keep their place in time)"
+                "--allow-gaps (in Python and in rig files: allow_gaps); the frames after it keep "
+                "their place in time"
             )
 
 
@@ -245,7 +246,7 @@ def _check_table(
         if name not in names and not allow_gaps:
             raise SourceError(
                 f"{table_path} lists {name}, which is not in the folder: add the image, or accept "
-                "the gap with allow_gaps=True"
+                "the gap with --allow-gaps (in Python and in rig files: allow_gaps)"
             )
 
 

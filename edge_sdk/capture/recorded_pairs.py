@@ -178,7 +178,8 @@ def _name_keys(
         if camera.time_source == "default fps":
             raise ConfigError(
                 f"the folder {camera.path} has no time stamps and is to be paired by time: say "
-                "its frame rate with fps=..., or add a timestamps.csv"
+                "its frame rate with --fps (in Python and in rig files: fps), or add a "
+                "timestamps.csv"
             )
     return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -90,6 +90,9 @@ def run(
     allow_gaps: Annotated[
         bool, typer.Option("--allow-gaps", help="Missing numbers in a folder are lost frames.")
     ] = False,
+    allow_colour: Annotated[
+        bool, typer.Option("--allow-colour", help="The infrared is a palette: take its luma.")
+    ] = False,
     stills: Annotated[
         bool, typer.Option("--stills", help="Folders of unrelated pictures, of any sizes.")
     ] = False,
@@ -140,10 +143,21 @@ def run(
                 size=size,
                 fps=fps,
                 allow_gaps=allow_gaps or None,
+                allow_colour=allow_colour or None,
             )
             fuse_stills(ir, visible, output, fusion, json, side_by_side, max_frames)
             return
-        pipeline = _from_files(ir, visible, fusion, settings, calibration, size, fps, allow_gaps)
+        pipeline = _from_files(
+            ir,
+            visible,
+            fusion,
+            settings,
+            calibration,
+            size,
+            fps=fps,
+            allow_gaps=allow_gaps,
+            allow_colour=allow_colour,
+        )
     run_pipeline(pipeline, settings, total=pipeline.frame_count)
 
 
@@ -240,8 +254,7 @@ def _from_files(
     settings: Settings,
     calibration: Path | None,
     size: str | None,
-    fps: float | None,
-    allow_gaps: bool,
+    **reading: Any,
 ) -> FusionPipeline:
     from edge_sdk.config import AlignmentConfig, FusionConfig
     from edge_sdk.pipeline import FusionPipeline
@@ -249,8 +262,7 @@ def _from_files(
     return FusionPipeline.from_files(
         ir,
         visible,
-        fps=fps,
-        allow_gaps=allow_gaps,
+        **reading,
         size=None if size is None else parse_size(size),
         hooks=settings.make_hooks(),
         alignment=AlignmentConfig(calibration=calibration),

@@ -23,6 +23,10 @@ LEVEL_STEP = 0.12
 """... but no more than this share of the hottest pixel above it."""
 MIN_AREA = 6
 MIN_ROWS = 3
+MAX_COLDER_ABOVE = 1.5
+"""A head is bare, and no colder than the legs below it: what is, is a wall behind the person ..."""
+MAX_COLDER_BELOW = 4.0
+"""... while clothes may hide most of the warmth."""
 MAX_JOINED = 24
 """Only this many of the warmest regions are tried as parts of one body; bounds the work."""
 
@@ -294,7 +298,7 @@ def _join(one: Region, other: Region) -> tuple[float, Region] | None:
     if w > 1.7 * max(wu, wl) or not 1.2 * w <= h <= 5.5 * w or hu > 0.6 * h:
         return None
     warmth_u, warmth_l = upper.heat / upper.area, lower.heat / lower.area
-    if max(warmth_u, warmth_l) > 8.0 * min(warmth_u, warmth_l):
+    if warmth_l > MAX_COLDER_ABOVE * warmth_u or warmth_u > MAX_COLDER_BELOW * warmth_l:
         return None
     form = _aspect(w, h)
     gain = form - _aspect(wl, hl)

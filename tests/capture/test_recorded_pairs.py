@@ -152,7 +152,7 @@ def write_video(path: Path, levels: Iterable[int], fps: float) -> Path:
 def test_a_folder_without_times_and_a_video_need_a_rate(tmp_path: Path) -> None:
     ir = write_folder(tmp_path / "ir", [f"{k}.png" for k in range(5)])
     visible = write_video(tmp_path / "v.avi", range(10, 15), 25)
-    with pytest.raises(ConfigError, match="fps="):
+    with pytest.raises(ConfigError, match="--fps"):
         pair_recordings(*open_both(ir, visible), 1 * MS)
     with open_recording(ir, "ir", fps=25) as a, open_recording(visible, "visible") as b:
         pairs = list(pair_recordings(a, b, 1 * MS))

@@ -120,6 +120,7 @@ def test_side_by_side_is_three_wide(videos, tmp_path):
         ("--size", "64x64"),
         ("--fps", "5"),
         ("--allow-gaps",),
+        ("--allow-colour",),
         ("--calibration", "c.yaml"),
     ],
     ids=lambda option: option[0],
@@ -217,9 +218,9 @@ def _bad_inputs(videos: Path, folders: Path, tmp_path: Path) -> dict[str, tuple[
         "missing": (["--ir", tmp_path / "no.mp4", *both], "no.mp4"),
         "text": (["--ir", text, *both], "text.mp4"),
         "empty folder": (["--ir", empty, *both], "no images"),
-        "two visible": (["--ir", visible, "--visible", ir], "looks like a colour video"),
+        "two visible": (["--ir", visible, "--visible", ir], "--allow-colour"),
         "same twice": (["--ir", ir, "--visible", ir], "the same recording"),
-        "gap": (["--ir", gap, "--visible", folders / "visible"], "2"),
+        "gap": (["--ir", gap, "--visible", folders / "visible"], "--allow-gaps"),
         "one camera": (["--ir", ir], "both --ir and --visible"),
         "model": (["--ir", ir, *both, "--model", _bad_model(tmp_path)], "SHA-256"),
         "no model": (["--ir", ir, *both, "--model", "superb"], "no model of that name"),
@@ -249,6 +250,17 @@ def test_bad_input_is_one_line_and_exit_code_2(case, videos, folders, tmp_path, 
     assert edge_sdk("run", "--detector", "none", "--threads", 1, *arguments) == 2
     errors = [line for line in capfd.readouterr().err.splitlines() if "error:" in line]
     assert len(errors) == 1 and errors[0].startswith("error: ") and expected in errors[0]
+
+
+def test_a_gap_and_a_palette_are_taken_where_that_is_asked(videos, folders, capsys):
+    (folders / "ir" / "f002.png").unlink()
+    run = ("run", "--detector", "none", "--threads", 1, "--json")
+    both = ("--ir", folders / "ir", "--visible", folders / "visible")
+    assert edge_sdk(*run, *both, "--allow-gaps") == 0
+    assert json.loads(capsys.readouterr().out)["fused"] == 4
+    swapped = ("--ir", videos / "visible.mp4", "--visible", videos / "ir.mp4", "--max-frames", 2)
+    assert edge_sdk(*run, *swapped, "--allow-colour") == 0
+    assert json.loads(capsys.readouterr().out)["fused"] == 2
 
 
 def test_truncated_video_keeps_what_was_fused(videos, tmp_path, capfd):

@@ -121,6 +121,16 @@ def test_head_and_legs_of_a_cold_jacket_are_one_person() -> None:
     assert iou(found.boxes[0], truth) > 0.7
 
 
+@pytest.mark.parametrize("gap", [4, 12])
+def test_a_warm_wall_above_a_person_is_no_part_of_him(gap: int) -> None:
+    image = scene()
+    top = 440 - 180
+    image[top - gap - 90 : top - gap, 285:325] += 45
+    truth = body(image, 300, 440, 180, warmth=110)
+    found = detect(grey(image))
+    assert iou(found.boxes[0], truth) > 0.8
+
+
 def test_two_who_touch_are_two() -> None:
     image = scene()
     truths = [body(image, x, 430, 180) for x in (280, 330)]
@@ -258,12 +268,17 @@ def test_people_in_dense_smoke() -> None:
 @needs_data
 def test_labelled_streets_at_night() -> None:
     """Persons of MSRS at an overlap of 0.3; many small ones in these pictures have no label."""
+    for score, least_found, least_right in ((0.25, 0.6, 0.7), (0.35, 0.5, 0.8), (0.45, 0.4, 0.85)):
+        _check_streets(score, least_found, least_right)
+
+
+def _check_streets(min_score: float, least_found: float, least_right: float) -> None:
     hits = found_count = persons = 0
     for path in sorted((DATA / "train" / "pairs" / "msrs" / "boxes").glob("*.txt")):
         ir = cv2.imread(str(DATA / f"train/pairs/msrs/ir/{path.stem}.webp"), cv2.IMREAD_GRAYSCALE)
         assert ir is not None
         height, width = ir.shape
-        found = detect(ir, min_score=0.35)
+        found = detect(ir, min_score=min_score)
         free = set(range(len(found)))
         for line in path.read_text().splitlines():
             kind, x, y, w, h = (float(word) for word in line.split())
@@ -278,5 +293,5 @@ def test_labelled_streets_at_night() -> None:
                 hits += 1
         found_count += len(found)
     assert persons == 41
-    assert hits / persons > 0.5
-    assert hits / found_count > 0.7
+    assert hits / persons > least_found
+    assert hits / found_count > least_right
