@@ -28,9 +28,16 @@ from rich.table import Table
 from benchmarks.registration_baselines import ecc, sift_magsac
 from calibration.registration import ImagePair, register, sample_recordings
 from edge_sdk.errors import CalibrationError, ConfigError
-from edge_sdk.geometry import apply, homography_fault
+from edge_sdk.geometry import apply, homography_fault, stretch
 
-__all__ = ["LandmarkRow", "Trial", "corner_error_px", "random_homography", "run_landmarks"]
+__all__ = [
+    "LandmarkRow",
+    "Trial",
+    "corner_error_px",
+    "offset_and_spread_px",
+    "random_homography",
+    "run_landmarks",
+]
 
 Array = NDArray[np.float64]
 Method = Callable[[Sequence[ImagePair]], "Estimate"]
@@ -64,6 +71,9 @@ class Trial:
         passed: the method's own gate let it pass.
         seconds: time that the method took.
         reason: why it did not pass.
+        offset_px: (4, 2) where the recording's own infrared corners come to lie, less where the
+            recording has them; None without an answer. What is the same in all trials of a scene
+            is the recording's (depth, lenses, its own registration), the rest is the method's.
     """
 
     scene: str
@@ -73,6 +83,7 @@ class Trial:
     passed: bool
     seconds: float
     reason: str
+    offset_px: list[list[float]] | None = None
 
 
 @dataclass(frozen=True)
@@ -124,10 +135,26 @@ def corner_error_px(found: Array | None, truth: Array, ir_size: tuple[int, int])
     """See ``Trial.error_px``."""
     if found is None or homography_fault(found, ir_size) is not None:
         return float("inf")
-    x, y = ir_size[0] - 1.0, ir_size[1] - 1.0
-    corners = np.array([[0.0, 0.0], [x, 0.0], [0.0, y], [x, y]])
+    corners = _corners(ir_size)
     apart = apply(found, corners) - apply(truth, corners)
     return float(np.linalg.norm(apart, axis=1).mean())
+
+
+def offset_and_spread_px(trials: Sequence[Trial]) -> tuple[float, float]:
+    """What the answers have in common, and how far they are from it; nan for fewer than two.
+
+    With d the ``Trial.offset_px`` and m their mean over the trials: mean |m| over the corners, and
+    mean |d - m| over trials and corners.
+    """
+    offsets = [trial.offset_px for trial in trials if trial.offset_px is not None]
+    if len(offsets) < 2:
+        return float("nan"), float("nan")
+    every = np.asarray(offsets, np.float64)
+    common = every.mean(axis=0)
+    return (
+        float(np.linalg.norm(common, axis=-1).mean()),
+        float(np.linalg.norm(every - common, axis=-1).mean()),
+    )
 
 
 def run_trials(
@@ -156,13 +183,21 @@ def run_trials(
                 )
                 for pair in sampled
             ]
-            truth = np.asarray(np.linalg.inv(warp), np.float64)
+            truth = stretch(size, sampled[0].visible_size) @ np.linalg.inv(warp)
             for method in methods:
                 start = time.monotonic()
                 answer = METHODS[method](moved)
                 seconds = time.monotonic() - start
                 error = corner_error_px(answer.homography, truth, size)
-                yield Trial(name, method, border, error, answer.passed, seconds, answer.reason)
+                offset = None
+                if np.isfinite(error) and answer.homography is not None:
+                    corners = _corners(size)
+                    moved_px = apply(answer.homography @ warp, corners)
+                    own_px = apply(stretch(size, sampled[0].visible_size), corners)
+                    offset = (moved_px - own_px).tolist()
+                yield Trial(
+                    name, method, border, error, answer.passed, seconds, answer.reason, offset
+                )
 
 
 def run_landmarks(root: Path, methods: Sequence[str]) -> Iterator[LandmarkRow]:
@@ -185,6 +220,11 @@ def run_landmarks(root: Path, methods: Sequence[str]) -> Iterator[LandmarkRow]:
             yield LandmarkRow(
                 file.parent.name, method, error(answer.homography), floor, answer.passed
             )
+
+
+def _corners(size: tuple[int, int]) -> Array:
+    x, y = size[0] - 1.0, size[1] - 1.0
+    return np.array([[0.0, 0.0], [x, 0.0], [0.0, y], [x, y]])
 
 
 def _warped(image: NDArray[np.float32], warp: Array, border: int) -> NDArray[np.float32]:
@@ -214,8 +254,12 @@ def _trial_table(trials: Sequence[Trial]) -> Table:
     table = Table(title="known homographies: mean corner error, pixels", box=None)
     for name in ("method", "scene", "trials", "median", "90 %", "worst", "< 10 px", "passed"):
         table.add_column(name, justify="left" if name in ("method", "scene") else "right")
-    table.add_column("> 10 px passed", justify="right")
-    table.add_column("seconds", justify="right")
+    for name in ("> 10 px passed", "common offset", "spread", "seconds"):
+        table.add_column(name, justify="right")
+    table.caption = (
+        "common offset: what all answers of a scene share, thus the recording's own registration; "
+        "spread: mean distance of the answers from that"
+    )
     for method in dict.fromkeys(t.method for t in trials):
         mine = [t for t in trials if t.method == method]
         scenes = list(dict.fromkeys(t.scene for t in mine))
@@ -223,6 +267,11 @@ def _trial_table(trials: Sequence[Trial]) -> Table:
             rows = [t for t in mine if scene in (t.scene, "all")]
             errors = np.array([t.error_px for t in rows])
             wrong = sum(t.passed and t.error_px > GOOD_PX for t in rows)
+            parts = [
+                offset_and_spread_px([t for t in rows if t.scene == one])
+                for one in (scenes if scene == "all" else [scene])
+            ]
+            common, spread = np.mean(parts, axis=0)
             table.add_row(
                 method,
                 scene,
@@ -233,9 +282,15 @@ def _trial_table(trials: Sequence[Trial]) -> Table:
                 f"{np.mean(errors < GOOD_PX):.0%}",
                 f"{np.mean([t.passed for t in rows]):.0%}",
                 str(wrong),
+                _number(common),
+                _number(spread),
                 f"{np.median([t.seconds for t in rows]):.1f}",
             )
     return table
+
+
+def _number(value: float) -> str:
+    return f"{value:.1f}" if np.isfinite(value) else "-"
 
 
 def _landmark_table(rows: Sequence[LandmarkRow]) -> Table:

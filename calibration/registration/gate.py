@@ -14,7 +14,14 @@ from edge_sdk.geometry import apply
 from .coarse import Hypothesis, corners_of
 from .matcher import Matches
 from .prepared import Prepared
-from .refine import MIN_BLOCKS, Stage, best_homography, pooled_score, refine
+from .refine import (
+    MIN_BLOCKS,
+    Stage,
+    best_homography,
+    mean_homography,
+    pooled_score,
+    refine,
+)
 from .robust import support
 from .surfaces import Surfaces, local_scores
 
@@ -109,15 +116,16 @@ def measure(
             0.0, len(total.centres) / grid, len(matches), 0, 0.0, 0.0, 0.0, 0.0, 0.0, limit
         )
         return Judged(found.homography, nothing, [found.homography])
-    final = best_homography(total, ir.size, _LAST.sigma_px)
-    h = final.homography
+    resampled = _resampled(total, ir.size)
+    best = best_homography(total, ir.size, _LAST.sigma_px).homography
+    h = mean_homography([best, *resampled], ir.size)  # steadier than the best alone
+    score = pooled_score(total, ir.size, h)
     halves = [best_homography(one, ir.size, _LAST.sigma_px).homography for one in surfaces[:-1]]
     halves_px = _apart(halves[0], halves[1], ir.size) if len(halves) == 2 else 0.0
-    resampled = _resampled(total, ir.size)
     spread = float(np.sqrt(np.mean([_apart(one, h, ir.size) ** 2 for one in resampled])))
     inside = support(matches, h, _INLIER_PX)
     quality = Quality(
-        score=final.score,
+        score=score,
         overlap=_overlap(prepared, h),
         matches=len(matches),
         inliers=int(inside.sum()),
@@ -125,7 +133,7 @@ def measure(
         halves_px=halves_px * scale,
         spread_px=spread * scale,
         lead=_lead(prepared, h, rival),
-        sharpness=_sharpness(total, ir.size, h, final.score),
+        sharpness=_sharpness(total, ir.size, h, score),
         limit_px=limit,
     )
     return Judged(h, quality, resampled)

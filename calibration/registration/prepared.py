@@ -115,14 +115,18 @@ def _inverse(matrix: Array) -> Array:
 
 
 def _size(size: tuple[int, int], scale: float) -> tuple[int, int]:
-    """Scaled, in multiples of 8: every level is then whole."""
-    width, height = (max(64, 8 * round(side * scale / 8)) for side in size)
-    return width, height
+    """(width, height) scaled alike, so that pixels stay square; the width is a multiple of 8."""
+    width = max(64, 8 * round(size[0] * scale / 8))
+    return width, max(64, round(size[1] * width / size[0]))
 
 
 def _resized(image: Float, size: tuple[int, int]) -> Float:
-    if (image.shape[1], image.shape[0]) == size:
-        return image
-    smaller = size[0] < image.shape[1]
-    how = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(image, size, interpolation=how), np.float32)
+    """In ``size``, without the last rows (7 at most), which make no multiple of 8.
+
+    Every level is then whole. Squeezing them in would be shear that no rig has.
+    """
+    if (image.shape[1], image.shape[0]) != size:
+        smaller = size[0] < image.shape[1]
+        how = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
+        image = np.asarray(cv2.resize(image, size, interpolation=how), np.float32)
+    return np.ascontiguousarray(image[: size[1] - size[1] % 8])

@@ -8,19 +8,30 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_sdk.geometry import apply
+
 from .coarse import Hypothesis, corners_of
 from .structure import CameraStructure, level_matrix
 from .surfaces import Surfaces, local_scores
 
-__all__ = ["MIN_BLOCKS", "Stage", "best_homography", "implausibility", "pooled_score", "refine"]
+__all__ = [
+    "MIN_BLOCKS",
+    "Stage",
+    "best_homography",
+    "implausibility",
+    "mean_homography",
+    "pooled_score",
+    "refine",
+]
 
 Array = NDArray[np.float64]
 Float = NDArray[np.float32]
 
 MIN_BLOCKS = 12
 _PERSPECTIVE = 0.03
-_ANISOTROPY = 0.015
+_ANISOTROPY = 0.006
 _PRIOR_WEIGHT = 6e-4
+_PEAK_FLOOR = 0.15
 _UPSAMPLE = 8
 _SMOOTH_PX = 0.7
 _PEAK_PX = 1.0
@@ -44,7 +55,7 @@ def implausibility(homographies: Array, ir_size: tuple[int, int]) -> Array:
     Two cameras with square pixels and nearly parallel axes differ by a similarity, some perspective
     and next to no shear. With p the change of the third homogeneous coordinate from the centre to
     the corner, relative to the centre, and k the logarithm of the ratio of the singular values of
-    the Jacobian in the centre: (p / 0.03)^2 + (k / 0.015)^2. Shift, scale and rotation are free.
+    the Jacobian in the centre: (p / 0.03)^2 + (k / 0.006)^2. Shift, scale and rotation are free.
 
     Args:
         homographies: (N, 3, 3).
@@ -70,14 +81,17 @@ class _Objective:
 
     The square of a correlation is the share of explained variance; its sum is, up to a factor, the
     log-likelihood ratio of "the block fits here" against "it does not" for small correlations. It
-    also keeps blocks of mere noise from outvoting few good ones.
+    also keeps blocks of mere noise from outvoting few good ones. For the search it is divided by
+    the block's own highest correlation: else few near objects of high contrast would decide alone.
     """
 
     def __init__(self, surfaces: Surfaces, ir_size: tuple[int, int]) -> None:
         self._ir_size = ir_size
         self._surfaces = surfaces
         self._scores = _upsampled(surfaces.scores, surfaces.reach)
-        self._weights = surfaces.weights / max(float(surfaces.weights.sum()), 1e-9)
+        peaks = np.maximum(surfaces.scores.max(axis=(1, 2)), _PEAK_FLOOR)
+        self._weights = _of_sum_1(surfaces.weights)
+        self._balanced = _of_sum_1(surfaces.weights / peaks)
         ones = np.ones((len(surfaces.centres), 1))
         self._points = np.concatenate([surfaces.centres, ones], axis=1)
         self._to_level = level_matrix(surfaces.level)
@@ -92,6 +106,14 @@ class _Objective:
 
     def fit(self, shifts: Array) -> Array:
         """(n,) mean squared correlation without the prior."""
+        return np.asarray(self._values(shifts) @ self._weights)
+
+    def __call__(self, shifts: Array) -> Array:
+        prior = implausibility(self.homographies(shifts), self._ir_size)
+        return np.asarray(self._values(shifts) @ self._balanced - _PRIOR_WEIGHT * prior)
+
+    def _values(self, shifts: Array) -> Array:
+        """(n, N) signed squared correlation of every block; 0 beyond the surfaces' reach."""
         reach = self._surfaces.reach
         mapped = self._points @ _four_points(self._corners, shifts).transpose(0, 2, 1)
         offset = mapped[..., :2] / mapped[..., 2:] - self._surfaces.centres
@@ -104,11 +126,11 @@ class _Objective:
         s = self._scores
         value = (s[n, y, x] * (1 - fx) + s[n, y, x + 1] * fx) * (1 - fy)
         value += (s[n, y + 1, x] * (1 - fx) + s[n, y + 1, x + 1] * fx) * fy
-        return np.asarray(np.where(outside, 0, value) @ self._weights)
+        return np.asarray(np.where(outside, 0, value))
 
-    def __call__(self, shifts: Array) -> Array:
-        prior = implausibility(self.homographies(shifts), self._ir_size)
-        return self.fit(shifts) - _PRIOR_WEIGHT * prior
+
+def _of_sum_1(weights: Array) -> Array:
+    return np.asarray(weights / max(float(weights.sum()), 1e-9))
 
 
 def best_homography(
@@ -179,6 +201,13 @@ def refine(
             return Hypothesis(0.0, current.homography)
         current = best_homography(surfaces, ir.size, stage.sigma_px)
     return current
+
+
+def mean_homography(homographies: Sequence[Array], ir_size: tuple[int, int]) -> Array:
+    """The homography that takes the picture's corners to the mean of where these take them."""
+    corners = corners_of(ir_size)
+    target = np.mean([apply(one, corners) for one in homographies], axis=0)
+    return np.asarray(_four_points(corners, (target - corners).reshape(1, 8))[0])
 
 
 def _four_points(corners: Array, shifts: Array) -> Array:

@@ -9,11 +9,13 @@ import pytest
 from calibration.registration.border import valid_area
 from calibration.registration.coarse import Hypothesis, SearchRange, search, spread
 from calibration.registration.matcher import Matches
+from calibration.registration.pairs import ImagePair
 from calibration.registration.prepared import prepare
-from calibration.registration.refine import _four_points, implausibility
+from calibration.registration.refine import _four_points, implausibility, mean_homography
 from calibration.registration.robust import consensus, support
 from calibration.registration.structure import CameraStructure, highpass, rotated, structure_map
 from calibration.registration.surfaces import local_scores, rotation_of
+from edge_sdk.geometry import apply
 from tests.calibration.registration.drawn import homography, pairs, scene
 
 ONES = np.ones((240, 320), np.float32)
@@ -137,10 +139,28 @@ def test_four_points_against_opencv():
 def test_implausibility_is_zero_for_similarities_and_its_formula_else():
     size = (320, 240)
     similar = homography(size, (0.3, -0.2), 0.7, 25.0, (0, 0))
-    stretched = np.diag([np.exp(0.015), 1.0, 1.0])
+    stretched = np.diag([np.exp(0.006), 1.0, 1.0])
     tilted = homography(size, (0, 0), 1.0, 0.0, (0.03 / np.hypot(160, 120), 0))
     found = implausibility(np.stack([similar, stretched, tilted]), size)
     np.testing.assert_allclose(found, [0, 1, 1], atol=2e-3)
+
+
+def test_mean_homography_takes_the_corners_to_their_mean():
+    size = (320, 240)
+    parts = [homography(size, (x, -x), 1 + x, 20 * x, (x * 1e-3, 0)) for x in (0.1, 0.0, -0.05)]
+    corners = np.array([[0.0, 0], [319, 0], [0, 239], [319, 239]])
+    wanted = np.mean([apply(one, corners) for one in parts], axis=0)
+    np.testing.assert_allclose(apply(mean_homography(parts, size), corners), wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(640, 480), (382, 288), (640, 512), (1280, 720), (97, 61)])
+def test_working_pixels_are_square(size):
+    """Working sizes are multiples of 8; what is over is cut, not squeezed in."""
+    picture = np.random.default_rng(0).integers(0, 255, size[::-1], np.uint8)
+    prepared = prepare([ImagePair.of(picture, picture)])
+    for matrix in (prepared.ir_to_work, prepared.visible_to_work):
+        assert matrix[0, 0] == pytest.approx(matrix[1, 1], rel=2e-3)
+    assert all(side % 8 == 0 for side in prepared.ir.size + prepared.visible.size)
 
 
 def test_rotation_is_that_of_the_centre():
