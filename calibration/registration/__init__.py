@@ -7,6 +7,7 @@ both spectra share, and needs no weights; learned matchers plug in (:mod:`.plugi
 """
 
 from .coarse import SearchRange
+from .lenses import Lenses, read_lenses
 from .matcher import Matcher, Matches
 from .overlay import before_and_after, checkerboard
 from .pairs import ImagePair, sample_recordings, sample_rig
@@ -18,6 +19,7 @@ from .structure_matcher import StructureMatcher
 
 __all__ = [
     "ImagePair",
+    "Lenses",
     "Matcher",
     "Matches",
     "Recheck",
@@ -27,6 +29,7 @@ __all__ = [
     "before_and_after",
     "checkerboard",
     "load_matcher",
+    "read_lenses",
     "recheck",
     "register",
     "result_values",

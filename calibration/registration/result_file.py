@@ -8,6 +8,7 @@ from typing import Any
 
 from edge_sdk.calibration_file import Calibration, build_calibration
 
+from .lenses import Lenses
 from .register import RegistrationResult
 
 __all__ = ["NO_INTRINSICS", "result_values", "to_calibration"]
@@ -17,7 +18,7 @@ NO_INTRINSICS = "not calibrated: no distortion, focal length a guess"
 
 def to_calibration(
     result: RegistrationResult,
-    previous: Calibration | None = None,
+    lenses: Lenses | None = None,
     *,
     identities: Mapping[str, str | None] | None = None,
     distance_m: float | None = None,
@@ -25,9 +26,9 @@ def to_calibration(
     """The calibration that holds this registration.
 
     Args:
-        result: of :func:`.register`, with the intrinsics of ``previous`` if that is given.
-        previous: its cameras and report are kept; its homography and extrinsics are replaced, since
-            a pose that belongs to another homography would align other distances wrongly.
+        result: of :func:`.register`, with the intrinsics of ``lenses`` if they are given.
+        lenses: cameras and report are kept. A homography and extrinsics that their file has are
+            not: a pose that belongs to another homography would align other distances wrongly.
         identities: ``"ir"`` and ``"visible"`` to the device as the rig file names it, or None.
         distance_m: distance of what was filmed, if it is known.
 
@@ -35,9 +36,9 @@ def to_calibration(
         CalibrationError: the homography cannot map one picture onto the other.
     """
     report: dict[str, Any] = {}
-    if previous is not None:
-        cameras: dict[str, Any] = previous.cameras.model_dump()
-        report = dict(previous.report)
+    if lenses is not None:
+        cameras: dict[str, Any] = lenses.cameras.model_dump()
+        report = dict(lenses.report)
     else:
         sizes = {"ir": result.ir_size, "visible": result.visible_size}
         cameras = {name: _unknown_lens(name, size) for name, size in sizes.items()}

@@ -24,7 +24,13 @@ def register(
     ] = 20.0,
     calibration: Annotated[
         Path | None,
-        typer.Option(help="Calibration file with the lenses: both pictures are undistorted first."),
+        typer.Option(help="File with both lenses, of edge_sdk or Kalibr: undistorts first."),
+    ] = None,
+    ir_camera: Annotated[
+        Path | None, typer.Option(help="Infrared lens, any format; with --visible-camera.")
+    ] = None,
+    visible_camera: Annotated[
+        Path | None, typer.Option(help="Visible lens, any format; with --ir-camera.")
     ] = None,
     distance_m: Annotated[
         float | None, typer.Option(help="Distance of what was filmed, if known.")
@@ -46,17 +52,14 @@ def register(
 
     from edge_sdk.cli.run import refuse_to_overwrite
 
-    refuse_to_overwrite((ir, visible, rig), (output, overlay))
+    refuse_to_overwrite((ir, visible, rig, ir_camera, visible_camera), (output, overlay))
     for path in (output, overlay):
         if path is not None and not path.parent.is_dir():
             raise ConfigError(f"{path}: the folder {path.parent} does not exist; make it first")
     registration = workshop("registration")
     files = workshop("registration.result_file")
-    previous = None
-    if calibration is not None:
-        from edge_sdk.calibration_file import read_calibration
-
-        previous = read_calibration(calibration)
+    lenses = registration.read_lenses(calibration, ir_camera, visible_camera)
+    cameras = None if lenses is None else lenses.cameras
     chosen = None if matcher == "structure" else registration.load_matcher(matcher)
     console = Console(stderr=True)
     with console.status("reading") as status:
@@ -66,16 +69,16 @@ def register(
         result = registration.register(
             sampled,
             matcher=chosen,
-            cameras=None if previous is None else previous.cameras,
+            cameras=cameras,
             progress=status.update,
         )
     if overlay is not None:
-        _write_overlay(workshop("registration.overlay"), sampled, previous, result, overlay)
+        _write_overlay(workshop("registration.overlay"), sampled, cameras, result, overlay)
     values = files.result_values(result)
     if result.passed:
         from edge_sdk.calibration_file import write_calibration
 
-        made = files.to_calibration(result, previous, identities=identities, distance_m=distance_m)
+        made = files.to_calibration(result, lenses, identities=identities, distance_m=distance_m)
         write_calibration(made, output)
         values["written"] = str(output)
     if json:
@@ -112,12 +115,10 @@ def _sample(
     return sampled, {}
 
 
-def _write_overlay(module: Any, sampled: list[Any], previous: Any, result: Any, path: Path) -> None:
+def _write_overlay(module: Any, sampled: list[Any], cameras: Any, result: Any, path: Path) -> None:
     import cv2
 
-    picture = module.before_and_after(
-        sampled[len(sampled) // 2], result, None if previous is None else previous.cameras
-    )
+    picture = module.before_and_after(sampled[len(sampled) // 2], result, cameras)
     if not cv2.imwrite(str(path), picture):
         raise ConfigError(f"--overlay {path}: cannot be written; give a name that ends in .png")
 

@@ -8,10 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
+from calibration.formats import Loaded, save
 from calibration.registration import ImagePair, load_matcher, register, sample_recordings
 from calibration.registration.pairs import thin_out
 from edge_sdk.alignment import Aligner
-from edge_sdk.calibration_file import read_calibration
+from edge_sdk.calibration_file import CameraCalibration, read_calibration
 from edge_sdk.cli import main
 from edge_sdk.errors import CalibrationError, ConfigError, DependencyError
 from edge_sdk.frames import Frame, FramePair
@@ -62,6 +63,41 @@ def test_the_file_that_it_writes_aligns_the_pictures(recording, tmp_path, capsys
     moments = cv2.moments(aligned)
     assert moments["m10"] / moments["m00"] == pytest.approx(169.5, abs=1.0)
     assert moments["m01"] / moments["m00"] == pytest.approx(119.5, abs=1.0)
+
+
+def test_lenses_of_single_cameras(recording, tmp_path, capsys):
+    """A camera file and a ROS camera_info, as `calibrate intrinsics` writes them."""
+    files = {}
+    for name, form in (("ir", "edge-sdk"), ("visible", "ros")):
+        camera = CameraCalibration.model_validate(
+            {
+                "name": f"my {name}",
+                "width": 320,
+                "height": 240,
+                "model": "pinhole",
+                "K": {"fx": 300.0, "fy": 300.0, "cx": 159.5, "cy": 119.5},
+                "distortion": [0.0] * 5,
+            }
+        )
+        files[name] = tmp_path / f"{name}.yaml"
+        save(Loaded("test", {"camera": camera}), files[name], form)
+    output = tmp_path / "rig.yaml"
+    sources = ("--ir", recording / "ir", "--visible", recording / "visible", "--output", output)
+    lenses = ("--ir-camera", files["ir"], "--visible-camera", files["visible"])
+    assert _run(*sources, "--pairs", 2, *lenses) == 0
+    capsys.readouterr()
+    made = read_calibration(output)
+    assert made.cameras.ir.K.fx == 300.0 and made.cameras.visible.name == "my visible"
+    assert "intrinsics" not in made.report
+    assert corner_error_px(made.registration.matrix, np.linalg.inv(WARP), SIZE) < 1.0
+
+    for arguments, words in (
+        (lenses[:2], "--visible-camera is missing"),
+        ((*lenses, "--calibration", output), "exclude each other"),
+        (("--calibration", files["ir"]), "holds one camera"),
+    ):
+        assert _run(*sources[:-1], tmp_path / "no.yaml", *arguments) == 2
+        assert words in capsys.readouterr().err
 
 
 def test_mistakes_are_one_line_and_code_2(recording, tmp_path, capsys):
