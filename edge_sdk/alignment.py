@@ -33,6 +33,7 @@ __all__ = ["Aligner"]
 
 Array = NDArray[np.float64]
 _SHRINK_BELOW = 0.6
+_FAST_FLOAT = int(cv2.__version__.split(".")[0]) >= 5
 _OUTSIDE = -16.0  # a coordinate whose bilinear neighbours all lie outside of any image
 
 
@@ -83,7 +84,9 @@ class Aligner:
             )
         self.visible_to_output = fit(visible_size, output_size)
         visible = None if calibration is None else calibration.cameras.visible
-        self._visible = _Remap(visible, visible_size, output_size, self.visible_to_output)
+        self._visible = _Remap(
+            visible, visible_size, output_size, self.visible_to_output, colour=True
+        )
         if distance_m is not None:
             self.set_distance(distance_m)
         elif calibration is None:
@@ -206,7 +209,7 @@ class Aligner:
     def _use_homography(self, homography: Array) -> None:
         camera = None if self._calibration is None else self._calibration.cameras.ir
         to_output = self.visible_to_output @ homography
-        self._ir = _Remap(camera, self._sizes["ir"], self.output_size, to_output)
+        self._ir = _Remap(camera, self._sizes["ir"], self.output_size, to_output, colour=False)
         if not self._ir.valid.any():
             raise CalibrationError(
                 "the infrared picture lies wholly outside of the visible one; the registration in "
@@ -259,6 +262,7 @@ class _Remap:
         size: tuple[int, int],
         output_size: tuple[int, int],
         to_output: Array,
+        colour: bool,
     ) -> None:
         grid = _source_of(camera, size, output_size, np.linalg.inv(to_output).astype(np.float64))
         self.valid = grid.valid
@@ -278,11 +282,7 @@ class _Remap:
             np.abs(x - columns).max() < 1 / 64 and np.abs(y - rows).max() < 1 / 64
         )
         self.identity = self._as_is and n == 1
-        self._maps = (
-            None
-            if self._as_is
-            else cv2.convertMaps(x.astype(np.float32), y.astype(np.float32), cv2.CV_16SC2)
-        )
+        self._maps = None if self._as_is else _table(x, y, colour)
 
     def __call__(self, image: Image, out: Image | None) -> Image:
         if self.identity:
@@ -310,6 +310,20 @@ class _Remap:
             borderMode=cv2.BORDER_CONSTANT,
             borderValue=0,
         )
+
+
+def _table(x: Array, y: Array, colour: bool) -> tuple[Any, Any]:
+    """Source coordinates as this OpenCV looks them up fastest.
+
+    OpenCV 5.0 needs at float coordinates half the time of fixed-point ones for one channel (0.7
+    instead of 1.6 ms for 640 x 480 pixels of 16 bit), but more for three (2.3 instead of 1.4 ms).
+    Before 5.0 fixed point was faster for both.
+    """
+    x32, y32 = x.astype(np.float32), y.astype(np.float32)
+    if _FAST_FLOAT and not colour:
+        return x32, y32
+    fixed, fraction = cv2.convertMaps(x32, y32, cv2.CV_16SC2)
+    return fixed, fraction
 
 
 def _source_of(
