@@ -41,8 +41,8 @@ _CELLS = 4
 _MIN_OVERLAP = 0.25
 _MIN_INLIERS, _MIN_SHARE = 24, 0.4
 _MIN_COVERAGE = 0.4
-_MAX_DISAGREEMENT = 0.008
-"""Share of the visible picture's diagonal: 6.4 pixels at 640 x 480."""
+_MAX_DISAGREEMENT = 0.004
+"""Share of the visible picture's diagonal: 3.2 pixels at 640 x 480."""
 _MIN_LEAD = 0.1
 _MIN_SHARPNESS = 0.08
 
@@ -63,7 +63,7 @@ class Quality:
         lead: 1 - score of the best clearly different homography / score of this one.
         sharpness: 1 - score after a shift of 4 working pixels / score, in the direction in which
             the score falls least.
-        limit_px: what ``halves_px`` and ``spread_px`` may be, 0.8 % of the picture's diagonal.
+        limit_px: what ``halves_px`` and ``spread_px`` may be, 0.4 % of the picture's diagonal.
     """
 
     score: float

@@ -30,7 +30,7 @@ Float = NDArray[np.float32]
 MIN_BLOCKS = 12
 _PERSPECTIVE = 0.03
 _ANISOTROPY = 0.006
-_PRIOR_WEIGHT = 6e-4
+_PRIOR_WEIGHT = 3e-4
 _PEAK_FLOOR = 0.15
 _UPSAMPLE = 8
 _SMOOTH_PX = 0.7
@@ -82,7 +82,8 @@ class _Objective:
     The square of a correlation is the share of explained variance; its sum is, up to a factor, the
     log-likelihood ratio of "the block fits here" against "it does not" for small correlations. It
     also keeps blocks of mere noise from outvoting few good ones. For the search it is divided by
-    the block's own highest correlation: else few near objects of high contrast would decide alone.
+    the root of the block's own highest correlation: else few near objects of high contrast would
+    decide alone.
     """
 
     def __init__(self, surfaces: Surfaces, ir_size: tuple[int, int]) -> None:
@@ -91,7 +92,7 @@ class _Objective:
         self._scores = _upsampled(surfaces.scores, surfaces.reach)
         peaks = np.maximum(surfaces.scores.max(axis=(1, 2)), _PEAK_FLOOR)
         self._weights = _of_sum_1(surfaces.weights)
-        self._balanced = _of_sum_1(surfaces.weights / peaks)
+        self._balanced = _of_sum_1(surfaces.weights / np.sqrt(peaks))
         ones = np.ones((len(surfaces.centres), 1))
         self._points = np.concatenate([surfaces.centres, ones], axis=1)
         self._to_level = level_matrix(surfaces.level)
