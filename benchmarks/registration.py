@@ -73,7 +73,7 @@ class Trial:
         reason: why it did not pass.
         offset_px: (4, 2) where the recording's own infrared corners come to lie, less where the
             recording has them; None without an answer. What is the same in all trials of a scene
-            is the recording's (depth, lenses, its own registration), the rest is the method's.
+            is above all the recording's (depth, lenses, its own registration), the rest is noise.
     """
 
     scene: str
@@ -257,8 +257,8 @@ def _trial_table(trials: Sequence[Trial]) -> Table:
     for name in ("> 10 px passed", "common offset", "spread", "seconds"):
         table.add_column(name, justify="right")
     table.caption = (
-        "common offset: what all answers of a scene share, thus the recording's own registration; "
-        "spread: mean distance of the answers from that"
+        "common offset: what all answers of a scene share, above all the recording's own "
+        "misregistration; spread: mean distance of the answers from that"
     )
     for method in dict.fromkeys(t.method for t in trials):
         mine = [t for t in trials if t.method == method]
