@@ -21,7 +21,6 @@ from edge_sdk.dependencies import require_opencv
 from edge_sdk.errors import ConfigError
 from edge_sdk.events import EventHub, EventSource
 from edge_sdk.frames import FramePair, FusedFrame, Hook
-from edge_sdk.memory import keep_pictures_off_the_heap
 from edge_sdk.stats import PipelineStats, StatsRecorder
 
 if TYPE_CHECKING:
@@ -86,7 +85,6 @@ class FusionPipeline(EventSource):
         give_up_s: float = 30.0,
     ) -> None:
         require_opencv()
-        keep_pictures_off_the_heap()
         from edge_sdk.alignment_watch import AlignmentWatch
         from edge_sdk.step import PairProcessor
 

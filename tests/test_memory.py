@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from statistics import median
@@ -11,7 +12,6 @@ import pytest
 
 from edge_sdk import FusionPipeline
 from edge_sdk.config import FusionConfig
-from edge_sdk.memory import keep_pictures_off_the_heap
 from edge_sdk.tracking import TrackingHook, WarmObjectDetector
 
 MIB = 2**20
@@ -60,50 +60,31 @@ def test_memory_is_flat_over_10000_frames():
 
 @pytest.mark.slow
 def test_memory_is_flat_over_3000_large_frames():
-    """Above the start: the pictures of a few frames, 20 MiB of them at a time."""
     _check_flat(_resident_mib(3000, (640, 480)), 6, 25)
 
 
-CHURN = """
-import sys, numpy as np
-from pathlib import Path
-from edge_sdk.memory import keep_pictures_off_the_heap
-if sys.argv[1] == "yes":
-    assert keep_pictures_off_the_heap()
-rng, small = np.random.default_rng(0), []
-for _ in range(150):
-    pictures = [np.ones(int(n), np.uint8) for n in rng.integers(300_000, 2_000_000, 12)]
-    small.append(np.ones(2000, np.uint8))
-    if len(small) > 50:
-        small.pop(int(rng.integers(50)))
-del pictures
-heap = Path("/proc/self/smaps").read_text().split("[heap]")[1]
-line = next(l for l in heap.splitlines() if l.startswith("Rss"))
-print(int(line.split()[1]) / 1024)
-"""
-
-
-def _heap_mib(choice: str, **environment: str) -> float:
-    done = subprocess.run(
-        [sys.executable, "-c", CHURN, choice],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-        env={"PYTHONPATH": ":".join(sys.path), **environment},
+def test_a_frame_leaves_nothing_to_the_garbage_collector():
+    """A cycle would keep its pictures until the collector comes round, hundreds of frames later."""
+    pipeline = FusionPipeline.simulated(
+        "smoke",
+        visible_size=(128, 96),
+        ir_size=(128, 96),
+        registered=True,
+        fusion=FusionConfig(threads=1),
+        hooks=[TrackingHook(WarmObjectDetector())],
     )
-    return float(done.stdout)
-
-
-@pytest.mark.skipif(not keep_pictures_off_the_heap(), reason="the allocator is not glibc's")
-def test_pictures_leave_no_holes_in_the_heap():
-    """Pictures of many sizes among small objects, as a detector makes them."""
-    assert _heap_mib("yes") < 0.7 * _heap_mib("no")
-
-
-def test_who_has_tuned_the_allocator_is_left_alone(monkeypatch):
-    monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", "1000000")
-    assert keep_pictures_off_the_heap.__wrapped__() is False
+    with pipeline:
+        frames = iter(pipeline)
+        for _ in range(30):
+            next(frames)
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(10):
+                assert next(frames).visible is not None
+            assert gc.collect() == 0
+        finally:
+            gc.enable()
 
 
 LIVE = """

@@ -190,23 +190,32 @@ def stable_regions(
         shape: (width, height, area) to 0..1, how much that is the shape of a body.
     """
 
-    def best(region: Region) -> list[Region]:
-        inside = [part for child in region.children for part in best(child)]
-        stability = ramp(_melted(region), 0.25, 0.75)
-        form = shape(region.width, region.height, region.area)
-        if form > 0.0:
-            region.value = form * heat_map.certainty(region) * (0.3 + 0.7 * stability)
-        if not inside:
-            return [region]
-        # A small part (a face, a leg) must be much better than the whole to replace it.
-        part_value = max(p.value - 0.25 * (1.0 - p.height / region.height) for p in inside)
-        tall = [p for p in inside if p.value > 0.5 and p.height > 0.7 * region.height]
-        if len(tall) > 1 and min(p.x1 for p in tall) <= max(p.x0 for p in tall) + 1:
-            part_value += 0.15  # two whole bodies beside each other
-        whole_is_hopeless = region.value < 0.5 * max(p.value for p in inside)
-        return inside if whole_is_hopeless or part_value > region.value + 0.1 else [region]
+    roots = _threshold_tree(heat_map.heat, lowest)
+    return [region for root in roots for region in _best(root, heat_map, shape)]
 
-    return [region for root in _threshold_tree(heat_map.heat, lowest) for region in best(root)]
+
+def _best(
+    region: Region, heat_map: HeatMap, shape: Callable[[int, int, int], float]
+) -> list[Region]:
+    """The region itself, or the best of what is inside it.
+
+    No inner function that calls itself: that is a cycle, which would keep the maps of every frame
+    until the garbage collector comes round.
+    """
+    inside = [part for child in region.children for part in _best(child, heat_map, shape)]
+    stability = ramp(_melted(region), 0.25, 0.75)
+    form = shape(region.width, region.height, region.area)
+    if form > 0.0:
+        region.value = form * heat_map.certainty(region) * (0.3 + 0.7 * stability)
+    if not inside:
+        return [region]
+    # A small part (a face, a leg) must be much better than the whole to replace it.
+    part_value = max(p.value - 0.25 * (1.0 - p.height / region.height) for p in inside)
+    tall = [p for p in inside if p.value > 0.5 and p.height > 0.7 * region.height]
+    if len(tall) > 1 and min(p.x1 for p in tall) <= max(p.x0 for p in tall) + 1:
+        part_value += 0.15  # two whole bodies beside each other
+    whole_is_hopeless = region.value < 0.5 * max(p.value for p in inside)
+    return inside if whole_is_hopeless or part_value > region.value + 0.1 else [region]
 
 
 def cut_side_by_side(

@@ -36,15 +36,20 @@ class Play:
         ir: Stamp = true,
         visible: Stamp = true,
         delays_ms: tuple[float, float] = (20.0, 30.0),
+        late: tuple[float, float, float] = (0.0, 0.0, 0.0),
         seed: int = 0,
     ) -> None:
+        """``late``: visible frames from, until (seconds) come so many ms later."""
         rng = np.random.default_rng(seed)
         watch, self.pairer = ClockWatch(15 * MS), Pairer(15 * MS, single_after_ns=500 * MS)
         arrivals = []
-        for name, stamp, delay_ms in zip(("ir", "visible"), (ir, visible), delays_ms, strict=True):
+        for name, stamp in (("ir", ir), ("visible", visible)):
             for k in range(round(seconds * 30)):
                 at_ms = k * PERIOD_MS + (2.0 if name == "visible" else 0.0)
                 stamp_ms = stamp(at_ms)
+                delay_ms = delays_ms[name == "visible"]
+                if name == "visible" and late[0] <= at_ms / 1e3 < late[1]:
+                    delay_ms += late[2]
                 if stamp_ms is not None:
                     arrivals.append((at_ms + delay_ms + rng.exponential(3.0), name, stamp_ms))
         self.news: list[tuple[float, str, EventKind]] = []
@@ -159,9 +164,9 @@ def test_both_clocks_jump_together() -> None:
 
 def test_cameras_of_different_clocks_from_the_start() -> None:
     """One stamps with the time of day: 1.7e12 ms."""
-    play = Play(10, visible=jumped(1.7e12, 0))
+    play = Play(20, visible=jumped(1.7e12, 0))
     assert play.kinds() == [("visible", EventKind.RESYNCED)]
-    late = play.between(2.5, 10)
+    late = play.between(12.5, 20)
     assert len(late) >= 215
     assert all(retimed(pair) == {"visible"} for pair in late)
 
@@ -171,6 +176,26 @@ def test_a_slow_camera_that_never_pairs_is_no_wrong_clock() -> None:
     play = Play(10, visible=lambda at_ms: at_ms + 16, delays_ms=(20, 400))
     assert play.pairs == []
     assert play.news == []
+
+
+def test_a_camera_that_is_read_late_for_a_while_keeps_its_clock() -> None:
+    """Eight seconds of a starved reader: its frames come 900 ms late, and none pairs."""
+    play = Play(24, late=(5, 13, 900.0))
+    assert not play.between(6.0, 13.0)
+    assert play.news == []
+    assert len(play.between(15, 24)) >= 260
+    assert not any(retimed(pair) for _, pair in play.pairs)
+
+
+def test_a_correction_that_was_wrong_ends() -> None:
+    """So late for so long that it looks like the clock; then in time again."""
+    play = Play(40, late=(5, 25, 900.0))
+    assert play.kinds() == [("visible", EventKind.RESYNCED)] * 2
+    assert all(retimed(pair) == {"visible"} for pair in play.between(18, 25))
+    late = play.between(29, 40)
+    assert len(late) >= 320
+    assert not any(retimed(pair) for pair in late)
+    assert {pair.skew_ns for pair in late} == {2 * MS}
 
 
 def test_one_wrong_stamp_costs_no_correction() -> None:
