@@ -111,9 +111,11 @@ class AlignmentWatch:
     def _tell(self, health: AlignmentHealth) -> None:
         if health.misaligned and not self._told:
             x, y = health.shift_px
+            turned = f"and turned by {health.roll_deg:.1f} degrees " if health.roll_deg else ""
             self._events.emit(
                 EventKind.MISALIGNED,
                 f"the pictures have been {health.distance_px:.0f} px apart ({x:+.0f}, {y:+.0f}) "
+                f"{turned}"
                 "for seconds: was the rig knocked, or is all of the scene at another distance? "
                 "Register again (edge-sdk calibrate register), or set alignment.distance_m",
             )

@@ -70,6 +70,31 @@ def test_a_knock_is_an_alarm_within_seconds_and_says_how_far(shift):
     np.testing.assert_allclose(after[-1].shift_px, (-shift[0], -shift[1]), atol=1.0)
 
 
+@pytest.mark.parametrize("degrees", [3.0, -4.0])
+def test_a_roll_is_an_alarm_and_says_how_far(degrees):
+    ir, visible = _scene()
+    turn = cv2.getRotationMatrix2D(((SIZE[0] - 1) / 2, (SIZE[1] - 1) / 2), degrees, 1.0)
+    rolled = cv2.warpAffine(ir, turn, SIZE, borderMode=cv2.BORDER_REFLECT_101)
+    monitor = AlignmentMonitor(every=1)
+    before = _watch(monitor, [(ir, visible)] * 30)
+    assert not any(answer.misaligned or abs(answer.roll_deg) > 0.3 for answer in before)
+    last = _watch(monitor, [(rolled, visible)] * 70, start=30)[-1]
+    assert last.misaligned
+    # OpenCV turns the infrared from y towards x; the visible content lies turned the other way.
+    assert last.roll_deg == pytest.approx(degrees, rel=0.4)
+    assert last.radius_px == pytest.approx(np.hypot(*SIZE) / np.sqrt(12))
+
+
+def test_a_near_object_in_one_corner_is_no_roll():
+    """Parallax moves one quarter along one direction; a turn would move the others too."""
+    ir, visible = _scene()
+    shifted = ir.copy()
+    shifted[120:, 160:] = _moved(ir, 0, 8)[120:, 160:]
+    answers = _watch(AlignmentMonitor(every=1), [(shifted, visible)] * 60)
+    assert all(answer.certain and answer.roll_deg == 0 for answer in answers)
+    assert not any(answer.misaligned for answer in answers)
+
+
 def test_the_alarm_ends_when_the_pictures_lie_on_each_other_again():
     ir, visible = _scene()
     monitor = AlignmentMonitor(every=1)
@@ -116,6 +141,14 @@ def test_it_begins_anew_after_a_gap_and_after_reset():
     assert answers[0].misaligned and not answers[-1].misaligned  # one answer ends no alarm
     monitor.reset()
     assert _watch(monitor, [(ir, visible)] * 5) == []
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("size", [(96, 80), (64, 48), (98, 74)])
+def test_small_pictures_are_uncertain_not_wrong(size):
+    ir, visible = (cv2.resize(image, size) for image in _scene())
+    answers = _watch(AlignmentMonitor(every=1), [(ir, visible)] * 60)
+    assert answers and not any(answer.misaligned for answer in answers)
 
 
 @pytest.mark.slow
