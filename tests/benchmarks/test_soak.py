@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from benchmarks.soak import main
+from benchmarks.soak import main, soak
 from benchmarks.soak_cameras import PlayingCamera
 from benchmarks.soak_faults import CAMERA_FAULTS, CORE_FAULTS, FaultyCamera, SoakFault, make_plan
 from benchmarks.soak_report import Sample, SoakLog, make_report, write_report
@@ -20,6 +20,7 @@ STATS = {
     "fused": 90,
     "degraded": {},
     "dropped": {},
+    "cameras": {},
     "events": {},
     "latency": {},
 }
@@ -113,6 +114,24 @@ def test_the_report_is_written(tmp_path):
     write_report(report, tmp_path)
     assert json.loads((tmp_path / "soak.json").read_text()) == json.loads(json.dumps(report))
     assert (tmp_path / "soak.png").read_bytes()[:4] == b"\x89PNG"
+
+
+RIG = """
+cameras:
+  ir: {driver: simulated}
+  visible: {driver: simulated}
+simulation: {visible_size: [96, 80], ir_size: [96, 80], registered: true}
+alignment: {size: [96, 80]}
+fusion: {threads: 1}
+"""
+
+
+def test_the_cameras_of_a_rig_file(tmp_path):
+    (tmp_path / "rig.yaml").write_text(RIG)
+    report = soak(0.1, 0, 1, (96, 80), tmp_path / "rig.yaml")
+    assert report["fused"] > 10
+    assert report["fatal"] == report["threads_left"] == []
+    assert report["unflagged_bad_frames"] == 0
 
 
 @pytest.mark.slow
