@@ -160,6 +160,20 @@ def _judge_registration(
     rows.append(("aligned at", "unknown distance" if distance is None else f"{distance:g} m"))
     figures["date"] = loaded.calibration.date.isoformat()
     figures["distance_m"] = distance
+    report = loaded.report.get("registration")
+    if isinstance(report, dict):
+        figures["registration"] = report
+        words = (
+            ("inliers", "matches", "matches that agree", "{:.0f}"),
+            ("spread_px", "limit_px", "parts of the picture, px apart", "{:.1f}"),
+            ("halves_px", "limit_px", "halves of the pairs, px apart", "{:.1f}"),
+        )
+        for key, bound, text, form in words:
+            value, most = report.get(key), report.get(bound)
+            if isinstance(value, int | float) and isinstance(most, int | float):
+                joint = " of " if bound == "matches" else " (at most "
+                end = "" if bound == "matches" else ")"
+                rows.append((text, form.format(value) + joint + form.format(most) + end))
     if registration.extrinsics is None:
         return
     table = parallax_table(loaded.calibration, _DISTANCES_M)

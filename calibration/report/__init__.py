@@ -13,6 +13,7 @@ from ..intrinsics import Intrinsics
 from ..stereo import Stereo
 from .lens_section import add_lens
 from .page import Page
+from .registration_section import write_registration_report
 from .rig_section import add_chessboards, add_parallax, add_rig
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "add_chessboards",
     "add_parallax",
     "write_intrinsics_report",
+    "write_registration_report",
     "write_stereo_report",
 ]
 

@@ -41,6 +41,9 @@ def register(
     overlay: Annotated[
         Path | None, typer.Option(help="PNG: checkerboard of both cameras, before and after.")
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="HTML page: figures, uncertainty, pictures.")
+    ] = None,
     fps: Annotated[float | None, typer.Option(help="If the recordings do not say.")] = None,
     allow_gaps: Annotated[
         bool, typer.Option("--allow-gaps", help="Missing numbers in a folder are lost frames.")
@@ -53,7 +56,7 @@ def register(
     from edge_sdk.cli.run import refuse_to_overwrite
 
     refuse_to_overwrite((ir, visible, rig, ir_camera, visible_camera), (output, overlay))
-    for path in (output, overlay):
+    for path in (output, overlay, report):
         if path is not None and not path.parent.is_dir():
             raise ConfigError(f"{path}: the folder {path.parent} does not exist; make it first")
     registration = workshop("registration")
@@ -74,6 +77,8 @@ def register(
         )
     if overlay is not None:
         _write_overlay(workshop("registration.overlay"), sampled, cameras, result, overlay)
+    if report is not None:
+        workshop("report").write_registration_report(result, sampled, report, cameras)
     values = files.result_values(result)
     if result.passed:
         from edge_sdk.calibration_file import write_calibration

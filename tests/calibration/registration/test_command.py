@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from calibration.formats import Loaded, save
 from calibration.registration import ImagePair, load_matcher, register, sample_recordings
 from calibration.registration.pairs import thin_out
+from calibration.report.registration_section import registration_uncertainty
 from edge_sdk.alignment import Aligner
 from edge_sdk.calibration_file import CameraCalibration, read_calibration
 from edge_sdk.cli import main
@@ -46,8 +48,10 @@ def _run(*arguments: object) -> int:
 
 def test_the_file_that_it_writes_aligns_the_pictures(recording, tmp_path, capsys):
     output, overlay = tmp_path / "rig.yaml", tmp_path / "overlay.png"
+    page = tmp_path / "page.html"
     sources = ("--ir", recording / "ir", "--visible", recording / "visible")
-    assert _run(*sources, "--pairs", 2, "--output", output, "--overlay", overlay, "--json") == 0
+    made = ("--output", output, "--overlay", overlay, "--report", page)
+    assert _run(*sources, "--pairs", 2, *made, "--json") == 0
     values = json.loads(capsys.readouterr().out)
     assert values["passed"] and values["pairs"] == 2 and values["written"] == str(output)
     calibration = read_calibration(output)
@@ -55,6 +59,8 @@ def test_the_file_that_it_writes_aligns_the_pictures(recording, tmp_path, capsys
     assert corner_error_px(found, np.linalg.inv(WARP), SIZE) < 1.0
     assert calibration.report["registration"]["inliers"] > 24
     assert cv2.imread(str(overlay)).shape == (240, 2 * 320 + 8, 3)
+    text = page.read_text(encoding="utf-8")
+    assert "passed" in text and text.count("<img") == 1 + 2 and "http" not in text
     # The runtime agrees: a warm square lands where it was before the warp.
     square = np.zeros(SIZE[::-1], np.uint8)
     square[100:140, 150:190] = 255
@@ -63,6 +69,20 @@ def test_the_file_that_it_writes_aligns_the_pictures(recording, tmp_path, capsys
     moments = cv2.moments(aligned)
     assert moments["m10"] / moments["m00"] == pytest.approx(169.5, abs=1.0)
     assert moments["m01"] / moments["m00"] == pytest.approx(119.5, abs=1.0)
+
+
+def test_uncertainty_over_the_picture_against_a_known_spread():
+    """Halves that differ by a zoom about the centre are uncertain in proportion to the distance
+    from it; what the infrared does not cover is unknown."""
+    zoom = [homography(SIZE, (0, 0), 1 + s, 0.0, (0, 0)) for s in (-0.02, 0.02)]
+    good = register(pairs(1, SIZE, WARP))
+    known = replace(good, homography=np.eye(3), resampled=np.stack(zoom))
+    spread = registration_uncertainty(known, (3, 4))
+    y, x = np.mgrid[-1:2, -1.5:2:1.0]
+    np.testing.assert_allclose(spread, 0.02 * np.hypot(80 * x, 80 * y), rtol=0.03)
+    beside = np.array([[1.0, 0, 160], [0, 1.0, 0], [0, 0, 1.0]])
+    half = registration_uncertainty(replace(known, homography=beside), (3, 4))
+    assert np.isnan(half[:, :2]).all() and np.isfinite(half[:, 2:]).all()
 
 
 def test_lenses_of_single_cameras(recording, tmp_path, capsys):
