@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,12 +17,13 @@ from calibration.report import write_stereo_report
 from calibration.rig import calibrate_rig
 from calibration.stereo import Stereo, StereoPair, calibrate_stereo
 from calibration.targets import Observation, Target
+from calibration.targets.charuco import charuco_board
 from edge_sdk.alignment import Aligner
-from edge_sdk.calibration_file import read_calibration, write_calibration
+from edge_sdk.calibration_file import CameraFile, read_calibration, write_calibration, write_camera
 from edge_sdk.errors import CalibrationError, SourceError
 from edge_sdk.geometry import apply
 
-from .rendering import THERMAL, VISIBLE, Lens, checkerboard, poses, render, rotation
+from .rendering import THERMAL, VISIBLE, Lens, checkerboard, poses, render, rotation, texture
 
 IR = Lens(320, 256, 385, 384, 158.5, 125.0, (-0.35, 0.15, 0.002, -0.001, 0.0))
 VISIBLE_LENS = Lens(400, 300, 430, 431, 203, 146, (0.05, -0.08, 0.001, 0.0005, 0.0))
@@ -176,6 +178,31 @@ def test_rendered_pairs_from_nothing(folders: Path, tmp_path: Path) -> None:
     for text in ("Parallax", "Chessboard", "Uncertainty", "shift x, y, z", "Corners in each part"):
         assert text in page
     assert 'src="http' not in page and "<script" not in page
+
+
+@pytest.mark.slow
+def test_charuco_boards_that_stick_out_of_both_pictures(tmp_path: Path) -> None:
+    """The corners that both cameras see are enough: their markers name them."""
+    target = Target("charuco", 7, 5, 0.04, 0.03)
+    pattern = texture(charuco_board(target).generateImage((1400, 1000), marginSize=0), 0.28)
+    lenses = {}
+    for name, lens in (("ir", IR), ("visible", VISIBLE_LENS)):
+        lenses[name] = tmp_path / f"{name}.yaml"
+        write_camera(CameraFile(date=dt.date.today(), camera=camera(lens, name)), lenses[name])
+    views = poses(8, IR, (0.14, 0.1), (1.0, 1.3), tilt_deg=25, seed=5, width=0.28)
+    pairs = [
+        (
+            f"{k}.png",
+            render(IR, pattern, (r, t), replace(VISIBLE, blur_px=0.8), seed=k),
+            render(VISIBLE_LENS, pattern, (R @ r, R @ t + T), VISIBLE, seed=k),
+        )
+        for k, (r, t) in enumerate(views)
+    ]
+    stereo, _, _ = calibrate_rig(pairs, target, lenses["ir"], lenses["visible"])
+    counts = [len(p.ir) for p in stereo.pairs]
+    assert len(counts) >= 6 and min(counts) >= 6 and min(counts) < 24  # of 6 x 4
+    degrees, millimetres = pose_error(stereo)
+    assert degrees < 0.2 and millimetres < 2.0
 
 
 def test_pairs_by_name_number_and_order(folders: Path, tmp_path: Path) -> None:
