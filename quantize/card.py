@@ -14,7 +14,15 @@ from quantize.data import Recordings, Scene
 
 __all__ = ["hash_file", "last_scores", "training_record"]
 
-MACHINE_BOUND = {"data", "data_sources", "validation", "cache", "output", "start_from"}
+MACHINE_BOUND = {
+    "data",
+    "data_sources",
+    "validation",
+    "cache",
+    "output",
+    "start_from",
+    "distil_from",
+}
 
 
 def hash_file(path: Path) -> dict[str, Any]:

@@ -43,6 +43,8 @@ class TrainConfig(BaseModel):
         objective: weights of the loss terms; those that are not named keep their default.
         sampler: keyword arguments of :class:`quantize.data.ClipSampler`.
         start_from: weights (safetensors) to start from; None starts from random ones.
+        distil_from: folder of a packed student whose pictures and mixes a new one is to follow.
+        distil_weight: of the distance to them, beside the objective.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -73,6 +75,8 @@ class TrainConfig(BaseModel):
     objective: dict[str, float] = Field(default_factory=dict)
     sampler: dict[str, float] = Field(default_factory=dict)
     start_from: Path | None = None
+    distil_from: Path | None = None
+    distil_weight: float = Field(20.0, gt=0)
 
 
 def load_train_config(path: Path) -> TrainConfig:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from edge_sdk.errors import SourceError
 from quantize.config import TrainConfig
 from quantize.data import Clip, Recordings
+from quantize.student.distil import Example, agreement
 from quantize.student.network import MULTIPLE_PX, Student, StudentConfig, StudentOutput
 from quantize.student.objective import StudentObjective
 from quantize.student.quality import edge_transfer, ssim, target_contrast, visual_information
@@ -26,6 +27,7 @@ class StudentTask:
         self.config = config
         self.objective = StudentObjective(**config.objective)
         self.clip_frames = config.burn_in + config.frames
+        self._example = None if config.distil_from is None else Example(config.distil_from)
 
     def build(self) -> nn.Module:
         return Student(StudentConfig(**self.config.options))
@@ -47,15 +49,25 @@ class StudentTask:
         with bf16, torch.no_grad():
             for t in range(start):
                 _, state = model(ir[t], visible[t], state)
-        outputs = []
+        outputs, mixes = [], []
         with bf16:
             for t in range(start, stop):
                 output, state = model(ir[t], visible[t], state)
                 outputs.append(StudentOutput(*(image.float() for image in output)))
+                mixes.append(state.mix.float())
         judged = sorted(rng.choice(self.config.frames, size=2, replace=False).tolist())
-        return self.objective(
+        total, parts = self.objective(
             outputs, clean_ir[start:stop], clean_visible[start:stop], tuple(judged)
         )
+        if self._example is not None:
+            wanted = [
+                video[start:].to(device) for video in self._example(ir[:stop], visible[:stop])
+            ]
+            found = [(*output, mix) for output, mix in zip(outputs, mixes, strict=True)]
+            distance = agreement(found, wanted)
+            parts["example"] = float(distance.detach())
+            total = total + self.config.distil_weight * distance
+        return total, parts
 
     def validate(
         self, model: nn.Module, recordings: Recordings, pictures: Path | None
