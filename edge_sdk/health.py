@@ -262,6 +262,8 @@ def _peak(scores: Float) -> _Peak:
     cy, cx = height // 2, width // 2
     # Shifts beyond a quarter of the picture are no knock, and little of both overlaps there.
     window = scores[cy - height // 4 : cy + height // 4, cx - width // 4 : cx + width // 4]
+    if not window.size:  # fewer than 4 pixels: minMaxLoc would end the process
+        return _Peak((0.0, 0.0), 0.0, 0.0)
     cy, cx = height // 4, width // 4
     _, best, _, (x, y) = cv2.minMaxLoc(window)
     far = np.ones(window.shape, np.bool_)

@@ -193,9 +193,8 @@ class PairProcessor:
         if self._aligner is None:
             if ir_image is None or visible_image is None:
                 # One camera is not there yet: its size is unknown, and so is the alignment.
-                return _scaled(ir_image, self._alignment.size), _scaled(
-                    visible_image, self._alignment.size
-                )
+                size = self._alignment.size
+                return _scaled(ir_image, size), _in_colour(_scaled(visible_image, size))
             self._aligner = Aligner(
                 self._calibration,
                 _size(ir_image),
@@ -204,7 +203,8 @@ class PairProcessor:
                 self._alignment.distance_m,
             )
             self._update_valid()
-        return self._aligner.align(ir_image, visible_image)
+        ir_image, visible_image = self._aligner.align(ir_image, visible_image)
+        return ir_image, _in_colour(visible_image)
 
     def _update_valid(self) -> None:
         assert self._aligner is not None
@@ -220,6 +220,13 @@ def _scaled(image: Image | None, size: tuple[int, int]) -> Image | None:
     if image is None or _size(image) == size:
         return image
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+
+
+def _in_colour(image: Image | None) -> Image | None:
+    """A camera without colour (GREY, GRAY8) gives one channel; fusion and users want BGR."""
+    if image is None or image.ndim == 3:
+        return image
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR))
 
 
 def _degraded(pair: FramePair) -> tuple[str, ...]:

@@ -161,3 +161,12 @@ def test_cost_of_a_frame():
     for index in range(200):
         monitor.update(ir, visible, index * PERIOD_NS)
     assert (time.process_time() - start) / 200 < 1e-3
+
+
+@pytest.mark.parametrize("size", [(16, 16), (16, 240), (320, 20), (28, 28), (40, 33)])
+def test_pictures_too_small_to_judge_are_uncertain(size):
+    """A fused picture may be as small as 16 x 16 pixels; then there is no answer to trust."""
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 255, size[::-1], np.uint8)
+    answers = _watch(AlignmentMonitor(every=1), [(picture, picture)] * 40)
+    assert answers and not any(answer.certain or answer.misaligned for answer in answers)

@@ -281,3 +281,20 @@ def test_simulated_cameras_that_stand_apart_are_aligned():
     shifts = [(dx, dy) for dx in range(-8, 9, 2) for dy in range(-8, 9, 2)]
     best = max(shifts, key=lambda shift: agreement(*shift))
     assert max(map(abs, best)) <= 2 and agreement(0, 0) > 0.3
+
+
+def test_a_visible_camera_without_colour():
+    """GREY and GRAY8 cameras give one channel: fused, shown alone, and handed out as BGR."""
+    grey = [Frame(_frame("ir", k).image, k * PERIOD_NS, k, "visible") for k in range(3)]
+    coloured = [Frame(cv2.cvtColor(f.image, cv2.COLOR_GRAY2BGR), f.timestamp_ns, k, "visible")
+                for k, f in enumerate(grey)]  # fmt: skip
+    shown = []
+    for frames in (grey, coloured):
+        pipeline = FusionPipeline(**SMALL)
+        pairs = [FramePair(None, frames[0])]
+        pairs += [FramePair(_frame("ir", k), frames[k]) for k in (1, 2)]
+        shown.append([pipeline.step(pair) for pair in pairs])
+    for mine, wanted in zip(*shown, strict=True):
+        assert mine.image.shape == mine.visible.shape == (SIZE[1], SIZE[0], 3)
+        np.testing.assert_array_equal(mine.image, wanted.image)
+        np.testing.assert_array_equal(mine.visible, wanted.visible)
