@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from edge_sdk.calibration_file import Calibration
     from edge_sdk.capture.camera import Camera
     from edge_sdk.capture.core_control import CoreControl, CoreSettings
-    from edge_sdk.capture.pairing import Pairer, PairingStats
+    from edge_sdk.capture.pairing import Pairer
     from edge_sdk.capture.recorded_pairs import RecordedPairs
     from edge_sdk.capture.simulated import SimulatedRig
     from edge_sdk.health import AlignmentHealth
@@ -226,10 +226,18 @@ class FusionPipeline(EventSource):
 
     @property
     def fps(self) -> float | None:
-        """Frames per second that the visible recording says it has; None if not known or live."""
+        """Pairs per second: of two recordings the slower one's rate, since each frame pairs once.
+
+        Of live cameras the visible one's, if it says; None if it is not known.
+        """
+        rates: list[float | None]
         if self.rig is not None:
-            return self.rig.config.visible_fps
-        return getattr(self._visible, "fps", None)
+            rates = [self.rig.config.visible_fps, self.rig.config.ir_fps]
+        else:
+            rates = [getattr(camera, "fps", None) for camera in (self._visible, self._ir)]
+        if self.live:
+            return rates[0]
+        return min((rate for rate in rates if rate is not None), default=None)
 
     def __enter__(self) -> FusionPipeline:
         self._start()
@@ -316,16 +324,10 @@ class FusionPipeline(EventSource):
 
     def stats(self) -> PipelineStats:
         """Counters since the pipeline was made."""
-        counter = self._pairer or self._pairs
-        if counter is None:
-            return self._stats.snapshot().with_cameras(self._ir, self._visible)
-        pairing = counter.stats
-        self._collect_drops(pairing)
-        if self._pairs is not None:
-            self._stats.frames_in["ir"] = pairing.received_ir
-            self._stats.frames_in["visible"] = pairing.received_visible
         snapshot = self._stats.snapshot().with_cameras(self._ir, self._visible)
-        return snapshot.with_pairing(pairing)
+        if self._pairs is not None:
+            return snapshot.with_pairing(self._pairs.stats, recorded=True)
+        return snapshot if self._pairer is None else snapshot.with_pairing(self._pairer.stats)
 
     def reset_stats(self) -> None:
         """Start the latencies anew, for instance after a warm-up; counters go on."""
@@ -390,8 +392,3 @@ class FusionPipeline(EventSource):
         from edge_sdk.capture.core_control import CoreControl
 
         return CoreControl(serial, lambda kind, text: self._events.emit(kind, text, "ir"))
-
-    def _collect_drops(self, pairing: PairingStats) -> None:
-        for camera in ("ir", "visible"):
-            for cause, count in vars(getattr(pairing, camera)).items():
-                self._stats.dropped[f"{camera} {cause.replace('_', ' ')}"] = count

@@ -82,13 +82,21 @@ class PipelineStats:
     fps: float
     engine: str | None
 
-    def with_pairing(self, pairing: PairingStats) -> PipelineStats:
-        """The same with what the pairing has counted."""
+    def with_pairing(self, pairing: PairingStats, recorded: bool = False) -> PipelineStats:
+        """The same with what the pairing has counted; of recordings also what came in."""
         singles = {"ir": pairing.single_ir, "visible": pairing.single_visible}
+        received = {"ir": pairing.received_ir, "visible": pairing.received_visible}
+        # A damaged frame may be dropped by the supervisor or by the pairing: both count.
+        dropped = Counter(self.dropped)
+        for camera in ("ir", "visible"):
+            for cause, count in vars(getattr(pairing, camera)).items():
+                dropped[f"{camera} {cause.replace('_', ' ')}"] += count
         return replace(
             self,
+            frames_in=received if recorded else self.frames_in,
             pairs=pairing.paired,
             singles={camera: count for camera, count in singles.items() if count},
+            dropped={cause: count for cause, count in dropped.items() if count},
             clock_jumps=pairing.clock_jumps,
         )
 

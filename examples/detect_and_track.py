@@ -55,7 +55,9 @@ def main() -> int:
                 options.condition, duration_frames=options.frames, hooks=hooks
             )
         overlay = TrackOverlay()
-        output = open_output(options.output, pipeline.fps or 30.0) if options.output else None
+        output = None
+        if options.output:  # a video of live cameras plays as fast as it happened
+            output = open_output(options.output, pipeline.fps or 30.0, pipeline.live)
         try:
             with pipeline:
                 for fused in pipeline:

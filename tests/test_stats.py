@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 
 from edge_sdk import FusionPipeline
+from edge_sdk.capture.pairing import Pairer
 from edge_sdk.capture.v4l2 import V4L2Camera
 from edge_sdk.cli.summary import print_summary
 from edge_sdk.config import AlignmentConfig
-from edge_sdk.frames import Frame
+from edge_sdk.frames import Frame, FrameFlags
 
 
 class Counting:
@@ -58,3 +60,15 @@ def test_a_v4l2_camera_and_one_without_counts():
     other.live = True
     stats = FusionPipeline(camera, other).stats()
     assert stats.cameras == {"ir": {"damaged": 2, "undecodable": 1}}
+
+
+def test_damaged_frames_count_wherever_they_were_dropped():
+    """By the supervisor while a camera was silent, by the pairing otherwise."""
+    good = Frame(np.full((48, 64), 90, np.uint8), 0, 0, "ir")
+    pairer = Pairer(10_000_000)
+    for index in range(1, 4):
+        pairer.push(replace(good, timestamp_ns=index * 33_000_000, flags=FrameFlags.DAMAGED))
+    pipeline = FusionPipeline()
+    pipeline._pairer = pairer
+    pipeline._stats.count(pipeline._stats.dropped, "ir damaged", 2)
+    assert pipeline.stats().dropped == pipeline.stats().dropped == {"ir damaged": 5}

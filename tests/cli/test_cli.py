@@ -32,8 +32,8 @@ def _picture(camera: str, index: int) -> np.ndarray:
     return np.stack([grey, grey * 0.9, grey * 0.6], 2).astype(np.uint8)
 
 
-def _video(path: Path, camera: str, frames: int = 24) -> Path:
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 25.0, SIZE)
+def _video(path: Path, camera: str, frames: int = 24, fps: float = 25.0) -> Path:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps, SIZE)
     for index in range(frames):
         picture = _picture(camera, index)
         writer.write(picture if picture.ndim == 3 else cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR))
@@ -90,6 +90,18 @@ def test_video_has_every_frame(videos, tmp_path, capsys):
     assert summary["tracks"] == len({row["track_id"] for row in rows}) >= 1
     last = [row for row in rows if row["frame"] == "20"]
     assert any(float(row["x1"]) < 80 < float(row["x2"]) for row in last)  # it walked to 40 + 2 x 20
+
+
+def test_a_slow_infrared_camera_plays_in_its_own_time(tmp_path):
+    """9 Hz cores are common: a second beside 27 frames/s stays a second."""
+    slow = _video(tmp_path / "slow.mp4", "ir", 9, fps=9.0)
+    fast = _video(tmp_path / "fast.mp4", "visible", 27, fps=27.0)
+    out = tmp_path / "out.mp4"
+    run = ("run", "--ir", slow, "--visible", fast, "--threads", 1)
+    assert edge_sdk(*run, "--detector", "none", "--output", out) == 0
+    capture = cv2.VideoCapture(str(out))
+    frames, fps = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
+    assert frames == 9 and frames / fps == pytest.approx(1.0)
 
 
 def test_folder_of_lossless_frames_with_the_visible_names(folders, capsys):
