@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edge_sdk.cli import app
+from edge_sdk.cli.overwrite import refuse_to_overwrite, sources_of
 from edge_sdk.cli.summary import print_summary
 from edge_sdk.errors import ConfigError, DependencyError
 
@@ -109,7 +110,7 @@ def run(
         json=json,
         max_frames=max_frames,
     )
-    refuse_to_overwrite((ir, visible), (output, tracks))
+    refuse_to_overwrite((ir, visible, calibration), (output, tracks))
     fusion: dict[str, object] = {
         key: value
         for key, value in (
@@ -121,10 +122,11 @@ def run(
         if value is not None
     }
     if rig is not None:
-        if any(value is not None for value in (ir, visible, calibration, size, fps)) or stills:
+        flags = (stills, allow_gaps, allow_colour)
+        if any(value is not None for value in (ir, visible, calibration, size, fps)) or any(flags):
             raise ConfigError(
-                "a rig file and --ir, --visible, --calibration, --size, --fps or --stills exclude "
-                "each other: the rig file says all that"
+                "a rig file and --ir, --visible, --calibration, --size, --fps, --allow-gaps, "
+                "--allow-colour or --stills exclude each other: the rig file says all that"
             )
         pipeline, settings = _from_rig(rig, fusion, settings, detector)
     else:
@@ -198,7 +200,8 @@ def run_pipeline(pipeline: FusionPipeline, settings: Settings, total: int | None
         except KeyboardInterrupt:
             interrupted = True
         stats = pipeline.stats()
-    written = {"video": settings.output, "tracks": settings.tracks}
+    made = settings.output if output is not None and output.written else None
+    written = {"video": made, "tracks": settings.tracks}
     if settings.picture is not None and picture is not None:
         import cv2
 
@@ -238,6 +241,7 @@ def _from_rig(
     if settings.output is None and config.output.video is not None:
         overlay = config.output.overlay if settings.overlay is None else settings.overlay
         settings = replace(settings, output=config.output.video, overlay=overlay)
+    refuse_to_overwrite(sources_of(rig, config), (settings.output, settings.tracks))
     changed = FusionConfig(**(config.fusion.model_dump() | fusion))
     config = config.model_copy(update={"fusion": changed})
     hooks: list[Hook] = []
@@ -279,18 +283,6 @@ def parse_size(text: str) -> tuple[int, int]:
             f"--size {text}: must be WIDTHxHEIGHT in pixels, as 640x480, each from 16 to 16384"
         )
     return int(parts[0]), int(parts[1])
-
-
-def refuse_to_overwrite(
-    inputs: tuple[Path | None, ...], outputs: tuple[str | Path | None, ...]
-) -> None:
-    """A recording must not be replaced by what is made of it."""
-    from edge_sdk.capture.files import same_source
-
-    for output in outputs:
-        for source in inputs:
-            if output is not None and source is not None and same_source(source, output):
-                raise ConfigError(f"{output} is one of the inputs and would be overwritten")
 
 
 def _progress(quiet: bool):  # type: ignore[no-untyped-def]

@@ -76,7 +76,7 @@ def intrinsics(
         raise ConfigError(f"--camera {camera}: must be ir or visible")
     board_target = make_target(target, board, square_mm, marker_mm, dictionary, legacy_charuco)
     for path in (output, report):
-        check_output(path, [] if images is None else [images])
+        check_output(path, [images, rig])
     if images is not None:
         if rig is not None or web is not None or save is not None:
             raise ConfigError("--images and --rig, --web or --save exclude each other")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from edge_sdk.cli.calibrate import workshop
+from edge_sdk.cli.overwrite import refuse_to_overwrite
 from edge_sdk.errors import ConfigError
 
 __all__ = [
@@ -21,6 +23,8 @@ __all__ = [
     "Report",
     "SquareMm",
     "TargetKind",
+    "check_model",
+    "check_output",
     "make_target",
     "print_json",
 ]
@@ -79,14 +83,15 @@ def check_model(model: str) -> None:
         raise ConfigError(f"--model {model}: must be pinhole or fisheye")
 
 
-def check_output(path: Path | None, sources: list[str]) -> None:
-    """Refuse to write over a picture that is read, or into a folder that is not there."""
+def check_output(path: Path | None, sources: Sequence[str | Path | None]) -> None:
+    """Refuse to write over what is read, onto a folder, or into one that is not there."""
     if path is None:
         return
     if not path.parent.is_dir():
         raise ConfigError(f"{path}: the folder {path.parent} is not there")
-    if any(Path(source).expanduser().resolve() == path.resolve() for source in sources):
-        raise ConfigError(f"{path} is one of the inputs and would be overwritten")
+    if path.is_dir():
+        raise ConfigError(f"{path}: is a folder; give the name of a file")
+    refuse_to_overwrite(sources, [path])
 
 
 def print_json(values: dict[str, Any]) -> None:

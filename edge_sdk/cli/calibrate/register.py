@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from edge_sdk.cli.calibrate import calibrate_app, workshop
+from edge_sdk.cli.calibrate.options import check_output
 from edge_sdk.errors import ConfigError
 
 
@@ -51,14 +52,14 @@ def register(
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Find the homography from infrared to visible in what both cameras see."""
+    import cv2
     from rich.console import Console
 
-    from edge_sdk.cli.run import refuse_to_overwrite
-
-    refuse_to_overwrite((ir, visible, rig, ir_camera, visible_camera), (output, overlay))
+    sources = (ir, visible, rig, calibration, ir_camera, visible_camera)
     for path in (output, overlay, report):
-        if path is not None and not path.parent.is_dir():
-            raise ConfigError(f"{path}: the folder {path.parent} does not exist; make it first")
+        check_output(path, sources)
+    if overlay is not None and not cv2.haveImageWriter(str(overlay)):
+        raise ConfigError(f"--overlay {overlay}: must end as pictures do, for instance in .png")
     registration = workshop("registration")
     files = workshop("registration.result_file")
     lenses = registration.read_lenses(calibration, ir_camera, visible_camera)
@@ -125,7 +126,7 @@ def _write_overlay(module: Any, sampled: list[Any], cameras: Any, result: Any, p
 
     picture = module.before_and_after(sampled[len(sampled) // 2], result, cameras)
     if not cv2.imwrite(str(path), picture):
-        raise ConfigError(f"--overlay {path}: cannot be written; give a name that ends in .png")
+        raise ConfigError(f"--overlay {path}: cannot be written; is the folder writable?")
 
 
 def _print(values: dict[str, Any]) -> None:

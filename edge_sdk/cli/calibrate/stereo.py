@@ -57,7 +57,7 @@ def stereo(
 
     check_model(model)
     for path in (output, report):
-        check_output(path, [ir, visible, str(ir_camera), str(visible_camera)])
+        check_output(path, [ir, visible, ir_camera, visible_camera])
     wanted = make_target(target, board, square_mm, marker_mm, dictionary, legacy_charuco)
     with _progress(json) as progress:
         task = progress.add_task("looking for the board", total=None)

@@ -71,6 +71,24 @@ def test_the_file_that_it_writes_aligns_the_pictures(recording, tmp_path, capsys
     assert moments["m01"] / moments["m00"] == pytest.approx(119.5, abs=1.0)
 
 
+def test_outputs_are_judged_before_the_work(recording, tmp_path, capsys):
+    """What cannot be written, or would replace an input, is told at once."""
+    page = tmp_path / "lenses.yaml"
+    page.write_text("kept")
+    sources = ("--ir", recording / "ir", "--visible", recording / "visible")
+    output = ("--output", tmp_path / "rig.yaml")
+    lenses = ("--ir-camera", page, "--visible-camera", page)
+    for arguments, words in (
+        ((*output, "--overlay", tmp_path / "overlay.foo"), "must end as pictures do"),
+        ((*output, "--report", page, *lenses), "is one of the inputs"),
+        (("--output", tmp_path), "is a folder"),
+        (("--output", tmp_path / "no" / "rig.yaml"), "is not there"),
+    ):
+        assert _run(*sources, *arguments) == 2
+        assert words in capsys.readouterr().err
+    assert page.read_text() == "kept" and not (tmp_path / "rig.yaml").exists()
+
+
 def test_uncertainty_over_the_picture_against_a_known_spread():
     """Halves that differ by a zoom about the centre are uncertain in proportion to the distance
     from it; what the infrared does not cover is unknown."""
@@ -127,7 +145,7 @@ def test_mistakes_are_one_line_and_code_2(recording, tmp_path, capsys):
         (("--output", output), "--ir and --visible, or --rig"),
         (("--ir", ir, "--visible", ir, "--output", output), "the same recording"),
         (("--ir", ir, "--visible", tmp_path / "no", "--output", output), "does not exist"),
-        (("--ir", ir, "--visible", visible, "--output", tmp_path / "no" / "x"), "does not exist"),
+        (("--ir", ir, "--visible", visible, "--output", tmp_path / "no" / "x"), "is not there"),
         (("--ir", ir, "--visible", visible, "--output", output, "--matcher", "x"), "module:attr"),
     ):
         assert _run(*arguments) == 2
