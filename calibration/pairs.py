@@ -48,10 +48,9 @@ def read_pairs(ir: str, visible: str, most: int = 60) -> Iterator[PicturePair | 
     )
     if len(pairs) > most:
         pairs = [pairs[round(k * (len(pairs) - 1) / (most - 1))] for k in range(most)]
-    names = {path: name for name, path in ir_files}
     for ir_path, visible_path in pairs:
         try:
-            yield names[ir_path], read_image(ir_path), read_image(visible_path)
+            yield ir_path.name, read_image(ir_path), read_image(visible_path)
         except SourceError as error:
             yield error
 

@@ -66,8 +66,8 @@ def picture_files(source: str) -> list[tuple[str, Path]] | None:
         files = [Path(f) for f in found if Path(f).suffix.lower() in IMAGE_SUFFIXES]
         if not files:
             raise SourceError(
-                f"pictures {source}: no such file or folder, and none matches it as a pattern "
-                "(quote patterns: 'shots/*.png')"
+                f"--images {source}: no such file or folder, and no picture matches it as a "
+                "pattern (quote patterns: 'shots/*.png')"
             )
     names = [file.name for file in files]
     unique = len(set(names)) == len(names)

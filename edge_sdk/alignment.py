@@ -209,15 +209,14 @@ class Aligner:
     def _use_homography(self, homography: Array) -> None:
         camera = None if self._calibration is None else self._calibration.cameras.ir
         to_output = self.visible_to_output @ homography
-        remap = _Remap(camera, self._sizes["ir"], self.output_size, to_output, colour=False)
-        if not remap.valid.any():
+        self._ir = _Remap(camera, self._sizes["ir"], self.output_size, to_output, colour=False)
+        if not self._ir.valid.any():
             raise CalibrationError(
                 "the infrared picture lies wholly outside of the visible one; the registration in "
                 "the calibration does not fit these cameras"
             )
-        self._ir = remap
         self._homography = homography
-        self.valid_mask: NDArray[np.bool_] = remap.valid
+        self.valid_mask: NDArray[np.bool_] = self._ir.valid
 
     def _check(
         self, camera: str, image: Image, allowed: tuple[Any, ...], out: Image | None

@@ -71,7 +71,6 @@ class AlignmentWatch:
         self._kept_ns = -KEEP_EVERY_NS
         self._repair: threading.Thread | None = None
         self._answer: tuple[Array | None, str] | None = None
-        self._outdated = False
         self.health: AlignmentHealth | None = None
 
     def observe(self, pair: FramePair, fused: FusedFrame, valid: Image | None) -> None:
@@ -97,15 +96,11 @@ class AlignmentWatch:
             self._collect(pair)
 
     def reset(self) -> None:
-        """Forget what was seen: the alignment was changed on purpose.
-
-        The answer of a registration that runs is for the one before, and will not be applied.
-        """
+        """Forget what was seen: the alignment was changed on purpose."""
         if self._monitor is not None:
             self._monitor.reset()
         self._pairs.clear()
         self._told = False
-        self._outdated = self._repair is not None
         self.health = None
 
     def close(self, timeout_s: float) -> None:
@@ -126,7 +121,6 @@ class AlignmentWatch:
             )
         if not health.misaligned:
             self._pairs.clear()
-            self._outdated = self._repair is not None
         self._told = health.misaligned
 
     def _collect(self, pair: FramePair) -> None:
@@ -166,16 +160,9 @@ class AlignmentWatch:
         if answer is None:
             return
         homography, message = answer
-        outdated, self._outdated = self._outdated, False
         self._answer = self._repair = None
-        if homography is not None and outdated:
-            homography, message = None, "the alignment has changed while it was looked for"
         if homography is not None:
-            try:
-                self._apply(homography)
-            except EdgeSdkError as error:  # the robot's loop must not end by it
-                homography, message = None, str(error)
-        if homography is not None:
+            self._apply(homography)
             self.reset()
             message = f"aligned anew: {message}; the calibration file is as it was"
         else:

@@ -134,13 +134,7 @@ class FusionPipeline(EventSource):
 
         config = rig if isinstance(rig, RigConfig) else load_rig(rig)
         ir, visible, simulation, sections = open_rig(config)
-        try:
-            hooks = [*tracking_hooks(config.tracking), *hooks]
-            pipeline = cls(ir, visible, hooks=hooks, **sections)
-        except BaseException:
-            for camera in () if ir.live else (ir, visible):  # live ones are not open yet
-                camera.close()
-            raise
+        pipeline = cls(ir, visible, hooks=[*tracking_hooks(config.tracking), *hooks], **sections)
         pipeline.rig = simulation
         return pipeline
 

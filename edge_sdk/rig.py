@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_sdk.config import (
-    FilesConfig,
-    FilesIrConfig,
     GStreamerConfig,
     IrCameraConfig,
     RigConfig,
@@ -51,44 +49,27 @@ def open_cameras(config: RigConfig) -> tuple[Camera, Camera, SimulatedRig | None
     Live cameras are not opened yet.
 
     Raises:
-        SourceError: a recording cannot be read, or both cameras are the same.
+        SourceError: a recording cannot be read.
     """
-    _refuse_one_for_both(config)
     driver = config.cameras.ir.driver
     if driver == "simulated":
         from edge_sdk.capture.simulated import SimulatedRig, SimulationConfig
 
         rig = SimulatedRig(SimulationConfig(**config.simulation.model_dump()))
         return rig.ir, rig.visible, rig
-    if isinstance(config.cameras.ir, FilesIrConfig):
+    if config.cameras.ir.driver == "files" and config.cameras.visible.driver == "files":
         from edge_sdk.capture.files import open_recording
 
-        assert isinstance(config.cameras.visible, FilesConfig)  # both or neither
-        read = {
-            name: camera.model_dump(include=_HOW_TO_READ)
-            for name, camera in (("ir", config.cameras.ir), ("visible", config.cameras.visible))
-        }
-        recording = open_recording(config.cameras.ir.path, "ir", **read["ir"])
-        try:
-            path = config.cameras.visible.path
-            return recording, open_recording(path, "visible", **read["visible"]), None
-        except BaseException:
-            recording.close()
-            raise
+        ir, visible = (
+            open_recording(camera.path, name, **camera.model_dump(include=_HOW_TO_READ))
+            for name, camera in (
+                ("ir", config.cameras.ir),
+                ("visible", config.cameras.visible),
+            )
+        )
+        return ir, visible, None
     live = (_live_camera(config.cameras.ir, "ir"), _live_camera(config.cameras.visible, "visible"))
     return *live, None
-
-
-def _refuse_one_for_both(config: RigConfig) -> None:
-    from edge_sdk.capture.files import same_source
-
-    for key in ("path", "device"):
-        ir, visible = (getattr(c, key, None) for c in (config.cameras.ir, config.cameras.visible))
-        if ir is not None and visible is not None and (ir == visible or same_source(ir, visible)):
-            raise SourceError(
-                f"cameras.ir.{key} and cameras.visible.{key} are the same: {ir}; give one of each "
-                "camera"
-            )
 
 
 def _live_camera(section: Section, name: str) -> Camera:

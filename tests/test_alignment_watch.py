@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -123,66 +121,3 @@ def test_what_fits_no_better_is_not_applied(pictures, monkeypatch):
     pipeline.close()
     assert told[1].message == "not aligned anew: nothing to see"
     assert pipeline.alignment_health is not None and pipeline.alignment_health.misaligned
-
-
-class _Found:
-    """Calibration tools that find a homography, once they are let go."""
-
-    ImagePair = SimpleNamespace(of=lambda ir, visible: (ir, visible))
-
-    def __init__(self, homography) -> None:
-        self.asked, self.go_on = threading.Event(), threading.Event()
-        self._homography = homography
-
-    def recheck(self, pairs, current, cameras):
-        self.asked.set()
-        assert self.go_on.wait(30)
-        return SimpleNamespace(homography=self._homography, better=True, message="it fits")
-
-
-def _until_asked(pipeline, tools, pair) -> int:
-    for index in range(200):
-        pipeline.step(pair(index))
-        if tools.asked.wait(0.5 if index > 90 else 0):
-            return index
-    raise AssertionError("nobody registered")
-
-
-def _message_after(pipeline, tools, told, index, pair) -> str:
-    tools.go_on.set()
-    for later in range(index + 1, index + 200):
-        pipeline.step(pair(later))
-        if len(told) >= 2:
-            return told[1].message
-        time.sleep(0.02)
-    raise AssertionError("nobody told")
-
-
-@pytest.mark.parametrize("case", ["impossible", "outdated"])
-def test_an_answer_that_cannot_be_used_leaves_the_alignment(pictures, monkeypatch, case):
-    """A homography that shows nothing must not end the robot's loop; one that was looked for
-    before the alignment was changed must not replace the change."""
-    _, knocked, visible = pictures
-    import edge_sdk.cli.calibrate as commands
-
-    homography = np.eye(3)
-    homography[0, 2] = 1e5 if case == "impossible" else 12.0
-    tools = _Found(homography)
-    monkeypatch.setattr(commands, "workshop", lambda name: tools)
-    pipeline = _pipeline(reregister=True)
-    told = []
-    pipeline.subscribe(told.append)
-
-    def pair(index):
-        return _pair(index, knocked, visible)
-
-    index = _until_asked(pipeline, tools, pair)
-    if case == "outdated":
-        pipeline._alignment_watch.reset()  # as set_distance() does
-    words = {"impossible": "wholly outside", "outdated": "has changed"}[case]
-    message = _message_after(pipeline, tools, told, index, pair)
-    assert message.startswith("not aligned anew: ") and words in message
-    used, _ = pipeline._processor.alignment
-    np.testing.assert_allclose(used, np.eye(3), atol=1e-9)
-    np.testing.assert_array_equal(pipeline.step(pair(500)).ir, knocked)
-    pipeline.close()

@@ -10,9 +10,7 @@ import numpy as np
 import pytest
 
 from edge_sdk import ConfigError, Frame, FrameFlags, FramePair, FusionPipeline, SourceError, Track
-from edge_sdk.capture.files import RecordedCamera
-from edge_sdk.config import AlignmentConfig, FusionConfig, rig_from_dict
-from edge_sdk.errors import ModelError
+from edge_sdk.config import AlignmentConfig, FusionConfig
 
 SIZE = (128, 96)
 SMALL = {
@@ -300,37 +298,3 @@ def test_a_visible_camera_without_colour():
         assert mine.image.shape == mine.visible.shape == (SIZE[1], SIZE[0], 3)
         np.testing.assert_array_equal(mine.image, wanted.image)
         np.testing.assert_array_equal(mine.visible, wanted.visible)
-
-
-@pytest.mark.parametrize("fault", ["visible", "model"])
-def test_recordings_of_a_rig_that_fails_are_closed(folders, monkeypatch, fault):
-    rig = {
-        "cameras": {
-            "ir": {"driver": "files", "path": "ir"},
-            "visible": {"driver": "files", "path": "text.mp4" if fault == "visible" else "visible"},
-        },
-        "fusion": {"model": "none_of_this_name" if fault == "model" else "default"},
-    }
-    (folders / "text.mp4").write_text("this is no video")
-    closed = []
-    monkeypatch.setattr(RecordedCamera, "close", lambda camera: closed.append(camera.name))
-    with pytest.raises((SourceError, ModelError)):
-        FusionPipeline.open(rig_from_dict(rig, folders))
-    assert closed == (["ir"] if fault == "visible" else ["ir", "visible"])
-
-
-@pytest.mark.parametrize(
-    ("ir", "visible"),
-    [
-        ({"driver": "files", "path": "ir"}, {"driver": "files", "path": "link"}),
-        ({"driver": "v4l2", "device": "serial:1"}, {"driver": "v4l2", "device": "serial:1"}),
-        (
-            {"driver": "v4l2", "device": "/dev/null"},
-            {"driver": "v4l2", "device": "/dev/../dev/null"},
-        ),
-    ],
-)
-def test_one_camera_is_not_both(folders, ir, visible):
-    (folders / "link").symlink_to("ir")
-    with pytest.raises(SourceError, match="are the same"):
-        FusionPipeline.open(rig_from_dict({"cameras": {"ir": ir, "visible": visible}}, folders))

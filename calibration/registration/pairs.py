@@ -134,8 +134,7 @@ def sample_rig(config: RigConfig, count: int = 20, seconds: float = 20.0) -> lis
         if ir.live:
             stats = StatsRecorder()
             events = EventHub(lambda name: stats.count(stats.events, name))
-            bounds = config.supervision.settings()
-            live = LivePairs(ir, visible, Pairer(tolerance_ns), stats, events, bounds)
+            live = LivePairs(ir, visible, Pairer(tolerance_ns), stats, events)
             live.start()
             stack.callback(live.stop)
             pairs: Iterable[FramePair] = _for_seconds(live, seconds, count)

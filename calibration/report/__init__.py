@@ -56,7 +56,7 @@ def write_stereo_report(
         stereo: the rig.
         pictures: infrared and visible by the pair's name.
         path: HTML file.
-        lenses: those that were measured from the same pictures, named ``ir`` or ``visible``.
+        lenses: of both cameras, if they were measured from the same pictures.
 
     Raises:
         ConfigError: it cannot be written.
@@ -71,7 +71,6 @@ def write_stereo_report(
     }
     add_chessboards(page, stereo.calibration, used, distances)
     add_parallax(page, stereo.calibration)
-    for lens in lenses:
-        side = 1 if lens.camera.name == "visible" else 0
+    for side, lens in enumerate(lenses):
         add_lens(page, lens, {name: pair[side] for name, pair in pictures.items()})
     page.write(path)

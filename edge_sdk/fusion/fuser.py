@@ -86,7 +86,6 @@ class Fuser:
         Raises:
             EngineError: no engine can run the model here.
         """
-        self._engine = None  # one of another size must not be used if this fails
         multiple = self.model.multiple_px
         self._size = (height, width)
         self._padded = (-(-height // multiple) * multiple, -(-width // multiple) * multiple)

@@ -81,17 +81,13 @@ class Model:
 
 
 def load_model(model: str | Path = DEFAULT_MODEL) -> Model:
-    """Read and verify a model folder.
-
-    A bare name means the model of that name that ships with the package, whatever lies in the
-    working folder (``./name`` means that), or, if none does, a folder.
+    """Read and verify a model folder; a bare name means a model that ships with the package.
 
     Raises:
         ModelError: the folder, its card or a file is missing, damaged or of another format.
     """
     folder = Path(model)
-    bare = "/" not in str(model) and len(folder.parts) == 1
-    if bare and (SHIPPED / folder).is_dir():
+    if not folder.is_dir() and len(folder.parts) == 1 and (SHIPPED / folder).is_dir():
         folder = SHIPPED / folder
     if not folder.is_dir():
         shipped = ", ".join(sorted(p.name for p in SHIPPED.iterdir() if p.is_dir()))

@@ -190,21 +190,26 @@ class TrackingHook:
         self._update_ns, self._held_s = now_ns, 0.0
 
         tracks: list[Track] = []
-        for row in np.flatnonzero(found.tracker_id >= 0).tolist():
-            track_id = int(found.tracker_id[row]) + self._id_offset
-            score = float(found.confidence[row])
+        rows: list[tuple[Any, ...]] = []
+        if len(found):  # without detections the library leaves the columns out
+            columns = found.tracker_id, found.confidence, found.data[CLASS_NAME], found.xyxy
+            rows = list(zip(*(np.asarray(column).tolist() for column in columns), strict=True))
+        for number, score, name, xyxy in rows:
+            if number < 0:
+                continue
+            track_id = number + self._id_offset
             memory = self._memory.setdefault(track_id, _Memory(now_ns, score))
             memory.seen_ns, memory.score = now_ns, score
-            memory.votes[str(found.data[CLASS_NAME][row])] += score
-            box = tuple(float(value) for value in found.xyxy[row])
-            tracks.append(Track(track_id, box, memory.label, score))  # type: ignore[arg-type]
+            memory.votes[name] += score
+            x1, y1, x2, y2 = xyxy
+            tracks.append(Track(track_id, (x1, y1, x2, y2), memory.label, score))
             self._highest_id = max(self._highest_id, track_id)
         tracks += self._coasting({track.track_id for track in tracks}, now_ns, shape)
         return sorted(tracks, key=lambda track: track.track_id)
 
     def _coasting(self, seen: set[int], now_ns: int, shape: tuple[int, ...]) -> list[Track]:
         alive: Any = self._tracker.tracked_objects
-        ids = [int(number) + self._id_offset for number in alive.tracker_id]
+        ids = [number + self._id_offset for number in alive.tracker_id.tolist()]
         self._memory = {key: self._memory[key] for key in ids if key in self._memory}
         height, width = shape[:2]
         tracks = []
@@ -213,9 +218,11 @@ class TrackingHook:
             if track_id in seen or memory is None:
                 continue
             age_s = (now_ns - memory.seen_ns) / 1e9
+            if age_s > self.coast_s:
+                continue
             x1, x2 = np.clip(xyxy[[0, 2]], 0, width).tolist()
             y1, y2 = np.clip(xyxy[[1, 3]], 0, height).tolist()
-            if age_s <= self.coast_s and x2 - x1 >= 2.0 and y2 - y1 >= 2.0:
+            if x2 - x1 >= 2.0 and y2 - y1 >= 2.0:
                 score = memory.score * (1.0 - age_s / self.max_lost_s)
                 tracks.append(Track(track_id, (x1, y1, x2, y2), memory.label, score))
         return tracks

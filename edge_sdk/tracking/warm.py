@@ -7,14 +7,10 @@ import numpy as np
 
 from edge_sdk.errors import ConfigError
 from edge_sdk.frames import FusedFrame, Image
-from edge_sdk.tracking._regions import (
-    HeatMap,
-    Region,
-    cut_side_by_side,
-    join_parts,
-    ramp,
-    stable_regions,
-)
+from edge_sdk.tracking._cut import cut_side_by_side
+from edge_sdk.tracking._join import join_parts
+from edge_sdk.tracking._regions import Floats, HeatMap, Ints, ramp
+from edge_sdk.tracking._tree import ThresholdTree
 from edge_sdk.tracking.detections import Detections
 
 __all__ = ["WarmObjectDetector"]
@@ -111,52 +107,58 @@ class WarmObjectDetector:
         heat_map = HeatMap(heat, raw, max(self.min_contrast, HALF_SURE_SHARE * hottest))
         min_height = self.min_height_share * height
 
-        def shape(w: int, h: int, area: int) -> float:
-            return _body_shape(w, h, area) * _body_size(h / height, self.min_height_share)
+        size = _body_size(np.arange(height + 1) / height, self.min_height_share)
 
-        parts = [
-            piece
-            for region in stable_regions(heat_map, lowest, shape)
-            if heat_map.contrast(region) > 0.5 * self.min_contrast
-            for piece in cut_side_by_side(region, shape, min_height)
-        ]
-        solid = [part for part in parts if heat_map.solidity(part) >= MIN_SOLIDITY]
-        alone, joined = join_parts(solid)
-        alone += [part for part in parts if heat_map.solidity(part) < MIN_SOLIDITY]
-        scored = [(shape(r.width, r.height, r.area), r) for r in alone]
-        scored += [
-            (r.value * _body_size(r.height / height, self.min_height_share), r) for r in joined
-        ]
+        def shape(w: Ints, h: Ints, area: Ints) -> Floats:
+            return _body_shape(w, h, area) * size[h]
+
+        tree = ThresholdTree(heat, lowest)
+        numbers = tree.best(heat_map, shape)
+        contrast = heat_map.contrast(tree.regions.take(numbers))
+        numbers = numbers[contrast > 0.5 * self.min_contrast]
+        parts = cut_side_by_side(tree, numbers, shape, min_height)
+        is_solid = heat_map.solidity(parts) >= MIN_SOLIDITY
+        alone, bodies, form = join_parts(parts.take(np.flatnonzero(is_solid)))
+        alone = alone.plus(parts.take(np.flatnonzero(~is_solid)))
+        form *= size[bodies.size[1]]
+        alone_width, alone_height = alone.size
+        form = np.concatenate((shape(alone_width, alone_height, alone.area), form))
+        regions = alone.plus(bodies)
+
+        possible = np.flatnonzero((form > 0.0) & (regions.size[1] >= min_height))
+        regions, form = regions.take(possible), form[possible]
+        contrast = heat_map.contrast(regions)
+        score = form * heat_map.certainty(contrast) * heat_map.solidity(regions)
+        # Where there is no contrast the score is 0 already.
+        unit = np.where(contrast > 0.0, np.minimum(contrast, self.min_contrast), 1.0)
+        score *= ramp(heat_map.relief(regions), RELIEF[0] * unit, RELIEF[1] * unit)
+        score = np.minimum(score / FULL_SCORE, 1.0)
+        order = np.argsort(-score, kind="stable")
+        order = order[score[order] >= self.min_score]
+        order = order[_without_nested(regions.box[:, order])]
 
         scale = np.array([ir.shape[1] / width, ir.shape[0] / height] * 2)
-        found: list[tuple[float, Region]] = []
-        for form, region in scored:
-            if form <= 0.0 or region.height < min_height:
-                continue
-            score = form * heat_map.certainty(region) * heat_map.solidity(region)
-            unit = min(self.min_contrast, heat_map.contrast(region))
-            score *= ramp(heat_map.relief(region), RELIEF[0] * unit, RELIEF[1] * unit)
-            found.append((min(1.0, score / FULL_SCORE), region))
-        found.sort(key=lambda item: -item[0])
-        kept = _without_nested([item for item in found if item[0] >= self.min_score])
-        boxes = np.array([[r.x0, r.y0, r.x1, r.y1] for _, r in kept]).reshape(-1, 4) * scale
+        boxes = regions.box[:, order].T * scale
         areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
         fits = (areas >= self.min_area_px) & (areas <= self.max_area_share * ir.size)
-        scores = np.array([score for score, _ in kept], dtype=np.float32)
+        scores = score[order].astype(np.float32)
         return Detections(
             boxes[fits].astype(np.float32), scores[fits], (self.label,) * int(fits.sum())
         )
 
 
-def _body_shape(width: int, height: int, area: int) -> float:
+def _body_shape(width: Ints, height: Ints, area: Ints) -> Floats:
     """0 to 1: tall as a person rather than flat, and filling its box rather than a rim."""
     aspect = height / width
-    upright = min(ramp(aspect, 0.25, 2.2), ramp(aspect, 9.0, 4.2))
-    return upright * ramp(area / (width * height), 0.05, 0.45)
+    # The lower of two ramps, clipped once.
+    upright = np.minimum((aspect - 0.25) / (2.2 - 0.25), (aspect - 9.0) / (4.2 - 9.0))
+    upright = np.minimum(np.maximum(upright, 0.0), 1.0)
+    return np.asarray(upright * ramp(area / (width * height), 0.05, 0.45))
 
 
-def _body_size(height_share: float, min_share: float) -> float:
-    return min(ramp(height_share, 0.8 * min_share, 1.4 * min_share), ramp(height_share, 1.35, 0.8))
+def _body_size(height_share: Floats, min_share: float) -> Floats:
+    small = ramp(height_share, 0.8 * min_share, 1.4 * min_share)
+    return np.asarray(np.minimum(small, ramp(height_share, 1.35, 0.8)))
 
 
 def _heat(
@@ -178,8 +180,9 @@ def _heat(
 def _without_stripes(image: Image) -> Image:
     """Fixed column stripes, as uncooled sensors have them, removed if there are any."""
     rows = image[:: max(1, image.shape[0] // 32)].astype(np.float32)
-    detail = rows - cv2.blur(rows, (9, 1))
-    stripes = np.sort(detail, axis=0)[len(detail) // 2]
+    detail = cv2.transpose(rows - cv2.blur(rows, (9, 1)))  # partition is fast along rows
+    middle = len(rows) // 2
+    stripes = np.partition(detail, middle, axis=1)[:, middle]
     if float(stripes.std()) < STRIPE_SIGMA:
         return image
     offsets = np.broadcast_to(np.round(stripes).astype(np.int16), image.shape)
@@ -205,20 +208,27 @@ def _noise(image: Image) -> float:
 
 
 def _quantile(image: Image, share: float) -> int:
-    counts = cv2.calcHist([image], [0], None, [256], [0, 256]).ravel().cumsum()
-    return int(np.searchsorted(counts, share * counts[-1]))
-
-
-def _without_nested(found: list[tuple[float, Region]]) -> list[tuple[float, Region]]:
-    """Drops what lies mostly inside something better, or around it."""
-    kept: list[tuple[float, Region]] = []
-    for score, r in found:
-        for _, k in kept:
-            width = min(r.x1, k.x1) - max(r.x0, k.x0)
-            height = min(r.y1, k.y1) - max(r.y0, k.y0)
-            smaller = min(r.width * r.height, k.width * k.height)
-            if width > 0 and height > 0 and width * height > 0.6 * smaller:
-                break
+    """The least grey level that ``share`` of the pixels do not exceed."""
+    most = image.size - share * image.size
+    low, high = 0, 255
+    while low < high:  # eight counts take half the time of a histogram
+        level = (low + high) // 2
+        if cv2.countNonZero(cv2.threshold(image, level, 255, cv2.THRESH_BINARY)[1]) > most:
+            low = level + 1
         else:
-            kept.append((score, r))
-    return kept
+            high = level
+    return low
+
+
+def _without_nested(boxes: Ints) -> Ints:
+    """Those of (4, N), best first, that do not lie mostly inside something better, or around it."""
+    x0, y0, x1, y1 = boxes
+    width = np.minimum(x1[:, None], x1) - np.maximum(x0[:, None], x0)
+    height = np.minimum(y1[:, None], y1) - np.maximum(y0[:, None], y0)
+    area = (x1 - x0) * (y1 - y0)
+    inside = np.maximum(width, 0) * np.maximum(height, 0) > 0.6 * np.minimum(area[:, None], area)
+    kept: list[int] = []
+    for number, others in enumerate(inside.tolist()):
+        if not any(others[k] for k in kept):
+            kept.append(number)
+    return np.array(kept, np.int64)

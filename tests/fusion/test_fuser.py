@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_sdk.errors import ConfigError, EngineError
+from edge_sdk.errors import ConfigError
 from edge_sdk.fusion import Fuser
 from edge_sdk.fusion.luma import join_luma, split_luma
 from edge_sdk.fusion.scene_cut import SceneCut
@@ -44,20 +44,6 @@ def test_any_size(fuser, size):
     result = fuser.step(ir, visible, 0)
     assert result.image.shape == (*size, 3) and result.image.dtype == np.uint8
     assert result.restored_ir.shape == size and result.restored_visible.shape == size
-
-
-def test_an_engine_that_cannot_be_rebuilt_is_not_used_at_another_size(monkeypatch):
-    """A camera of another size, no memory for its engine: told at every step."""
-    fuser = Fuser(threads=1)
-    fuser.step(*_pair(64, 64), 0)
-
-    def fails(*arguments):
-        raise EngineError("no memory")
-
-    monkeypatch.setattr("edge_sdk.fusion.fuser.make_engine", fails)
-    for _ in range(2):
-        with pytest.raises(EngineError, match="no memory"):
-            fuser.step(*_pair(96, 64), PERIOD_NS)
 
 
 def test_padding_does_not_touch_the_picture():

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge_sdk.errors import ModelError
-from edge_sdk.fusion.model import SHIPPED, StateTensor, load_model
+from edge_sdk.fusion.model import StateTensor, load_model
 
 
 @pytest.fixture
@@ -81,16 +81,6 @@ def test_card_that_is_no_json(folder):
     (folder / "model.json").write_text("{")
     with pytest.raises(ModelError, match="not valid JSON"):
         load_model(folder)
-
-
-def test_a_folder_of_the_robot_does_not_hide_the_shipped_model(folder, tmp_path, monkeypatch):
-    (tmp_path / "default").mkdir()
-    folder.rename(tmp_path / "mine")
-    monkeypatch.chdir(tmp_path)
-    assert load_model("default").folder == load_model().folder == SHIPPED / "default"
-    assert load_model("mine").folder == Path("mine")
-    with pytest.raises(ModelError, match="cannot read model"):
-        load_model("./default")
 
 
 def test_unknown_precision():

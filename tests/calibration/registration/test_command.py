@@ -10,20 +10,13 @@ import numpy as np
 import pytest
 
 from calibration.formats import Loaded, save
-from calibration.registration import (
-    ImagePair,
-    load_matcher,
-    register,
-    sample_recordings,
-    sample_rig,
-)
+from calibration.registration import ImagePair, load_matcher, register, sample_recordings
 from calibration.registration.pairs import thin_out
 from calibration.report.registration_section import registration_uncertainty
 from edge_sdk.alignment import Aligner
 from edge_sdk.calibration_file import CameraCalibration, read_calibration
 from edge_sdk.cli import main
-from edge_sdk.config import rig_from_dict
-from edge_sdk.errors import CalibrationError, ConfigError, DependencyError, SourceError
+from edge_sdk.errors import CalibrationError, ConfigError, DependencyError
 from edge_sdk.frames import Frame, FramePair
 from tests.calibration.registration.drawn import corner_error_px, homography, pairs, scene
 
@@ -189,31 +182,6 @@ def test_sampled_pictures(recording):
     counts = np.linspace(8000, 9000, 320 * 240).reshape(240, 320).astype(np.uint16)
     pair = ImagePair.of(counts, sampled[0].picture)
     assert pair.ir.min() == 0 and pair.ir.max() == 255
-
-
-def test_live_cameras_are_supervised_as_the_rig_file_says(monkeypatch):
-    """A source without noise is not taken for frozen where the rig file forbids that."""
-    given = []
-
-    class Ended:
-        def __init__(self, *arguments):
-            given.extend(arguments)
-
-        def start(self): ...
-
-        def stop(self): ...
-
-        def get(self, timeout_s):
-            return None
-
-    monkeypatch.setattr("edge_sdk.live.LivePairs", Ended)
-    rig = {
-        "cameras": {"ir": {"driver": "simulated"}, "visible": {"driver": "simulated"}},
-        "supervision": {"frozen_after_ms": None, "silent_after_ms": 900.0},
-    }
-    with pytest.raises(SourceError, match="no usable pair"):
-        sample_rig(rig_from_dict(rig), 2, 0.0)
-    assert given[-1].frozen_after_s is None and given[-1].silent_after_s == 0.9
 
 
 def good_matches(ir, visible):
