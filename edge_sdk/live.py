@@ -14,7 +14,7 @@ from edge_sdk.capture.core_control import CoreControl
 from edge_sdk.capture.pairing import Pairer
 from edge_sdk.capture.supervision import CameraState, SupervisorSettings
 from edge_sdk.capture.supervisor import CameraSupervisor
-from edge_sdk.errors import StreamTimeoutError
+from edge_sdk.errors import ConfigError, StreamTimeoutError
 from edge_sdk.events import EventHub, EventKind
 from edge_sdk.frames import Frame, FrameFlags, FramePair
 from edge_sdk.stats import StatsRecorder
@@ -65,6 +65,9 @@ class LivePairs:
         events: told what happens.
         settings: bounds of the supervision.
         control: the infrared core's control port; started and stopped here.
+
+    Raises:
+        ConfigError: the cameras are not named ``"ir"`` and ``"visible"``.
     """
 
     def __init__(
@@ -77,6 +80,11 @@ class LivePairs:
         settings: SupervisorSettings | None = None,
         control: CoreControl | None = None,
     ) -> None:
+        for camera, name in ((ir, "ir"), (visible, "visible")):
+            if camera.name != name:
+                raise ConfigError(
+                    f'the {name} camera must be named "{name}", found {camera.name!r}'
+                )
         self._supervisors = tuple(CameraSupervisor(c, self, settings) for c in (ir, visible))
         self._pairer = pairer
         self._stats = stats

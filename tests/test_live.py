@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -224,3 +225,26 @@ def test_no_thread_is_left():
         pass
     assert rig.failure is None
     assert not [t.name for t in threading.enumerate() if t.name.startswith("edge_sdk")]
+
+
+def test_cameras_of_other_names_are_refused_at_once():
+    pipeline = FusionPipeline(ActingCamera("thermal"), ActingCamera("visible"))
+    with pytest.raises(ConfigError, match="must be named \"ir\", found 'thermal'"), pipeline:
+        raise AssertionError("it started")
+
+
+def test_frames_that_nobody_can_use_are_a_loss_and_heal(rig, monkeypatch):
+    """Frames of an unknown camera: the reading thread lives on, the other camera is shown."""
+    read = ActingCamera.read
+
+    def mislabelled(camera, timeout_s=1.0):
+        frame = read(camera, timeout_s)
+        return replace(frame, camera="left") if camera.name == "ir" else frame
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ActingCamera, "read", mislabelled)
+        rig.wait(lambda: "ir lost" in rig.kinds())
+        rig.wait(lambda: "ir lost" in rig.fused[-1][1])
+    start_s = time.monotonic()
+    rig.wait(lambda: any(not reasons for _, reasons, _ in rig.since(start_s)))
+    assert rig.failure is None

@@ -45,7 +45,8 @@ _KINDS = {
 class CameraSupervisor:
     """Reads one camera in a thread of its own, for as long as it takes.
 
-    - *lost*: a call raised something; any exception of a driver counts, and is logged.
+    - *lost*: a call raised something, or a frame could not be used; any exception of a driver
+      counts, and is logged.
     - *silent*: nothing came for ``max(5 frame periods, silent_after_s)``.
     - *frozen*: the same bytes came for ``max(5 frames, frozen_after_s)``; every repetition before
       that is flagged ``STALE``, see :class:`FreshnessCheck`.
@@ -189,7 +190,11 @@ class CameraSupervisor:
             if frame is None:
                 self._end()
                 return
-            opened = self._take(frame)
+            try:
+                opened = self._take(frame)
+            except Exception as error:  # a frame that nobody can use must not end this thread
+                self._lose(error)
+                opened = False
 
     def _timed(self, what: str, generation: int) -> Frame | None:
         """Call the driver; ``check`` sees how long it takes."""
