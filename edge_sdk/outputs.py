@@ -55,6 +55,8 @@ class _Closing:
 class VideoOutput(_Closing):
     """A video file of constant frame rate; opened when the first picture shows the size.
 
+    An odd width or height loses its last column or row: these codecs halve the colour.
+
     Args:
         path: its suffix chooses the container: ``.mp4``, ``.m4v``, ``.mov``, ``.mkv``, ``.avi``.
         fps: frames per second.

@@ -245,7 +245,7 @@ def _problems(text: YamlText, e: ErrorDetails) -> list[tuple[str, str]]:
         reason = f"allowed: {', '.join(choices) or allowed}{_nearest(found, choices)}"
         return [(place, reason)]
     message = e["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    return [(place, _WORDING.get(kind, message.replace("String should", "must")))]
+    return [(place, _WORDING.get(kind, re.sub("(String|Tuple) should", "must", message)))]
 
 
 def _key_path(data: Any, loc: Sequence[_Key]) -> list[_Key]:

@@ -6,13 +6,15 @@ import threading
 import time
 from types import TracebackType
 
+from edge_sdk.capture.bounded import run_bounded
 from edge_sdk.capture.camera import Camera
-from edge_sdk.errors import EdgeSdkError, StreamTimeoutError
+from edge_sdk.errors import EdgeSdkError, SourceError, StreamTimeoutError
 from edge_sdk.frames import Frame, FrameFlags
 
 __all__ = ["NewestFrames"]
 
 _BAD = FrameFlags.DAMAGED | FrameFlags.SHUTTER | FrameFlags.STALE
+OPEN_S = 10.0
 _CLOSE_S = 2.0
 
 
@@ -37,8 +39,14 @@ class NewestFrames:
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> NewestFrames:
-        self._camera.open()
-        if self._camera.live:
+        if not self._camera.live:
+            self._camera.open()
+        else:
+            if not run_bounded(self._camera.open, OPEN_S, f"{self._camera.name} open"):
+                raise StreamTimeoutError(
+                    f"camera {self._camera.name}: open() of its driver has not returned within "
+                    f"{OPEN_S:g} s; unplug the camera and plug it in again"
+                )
             self._thread = threading.Thread(target=self._work, name="edge_sdk guided", daemon=True)
             self._thread.start()
         return self
@@ -52,7 +60,7 @@ class NewestFrames:
         self._stop.set()
         if self._thread is not None:
             self._thread.join(_CLOSE_S)
-        self._camera.close()
+        run_bounded(self._camera.close, _CLOSE_S, f"{self._camera.name} close")
 
     def read(self) -> Frame | None:
         """A good frame that was not handed out yet; None at the end.
@@ -87,9 +95,10 @@ class NewestFrames:
                 frame = self._camera.read(1.0)
             except StreamTimeoutError:
                 continue
-            except EdgeSdkError as error:
+            except Exception as error:  # of a driver, anything; in a thread nobody would see it
+                failed = f"camera {self._camera.name}: its driver failed: {error!r}"
                 with self._changed:
-                    self._error = error
+                    self._error = error if isinstance(error, EdgeSdkError) else SourceError(failed)
                     self._changed.notify_all()
                 return
             with self._changed:

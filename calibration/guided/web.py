@@ -98,8 +98,8 @@ class WebView:
         request.send_header("Content-Type", kind)
         request.send_header("Content-Length", str(len(body)))
         request.send_header("Cache-Control", "no-store")
-        request.end_headers()
         try:
+            request.end_headers()
             request.wfile.write(body)
         except (BrokenPipeError, ConnectionResetError):
             return  # the browser went away

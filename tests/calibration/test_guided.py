@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -15,7 +16,7 @@ import pytest
 from calibration.guided import Collector, Goal, NewestFrames, WebView, guide
 from calibration.intrinsics import calibrate_intrinsics
 from calibration.targets import Target
-from edge_sdk.errors import ConfigError, DisconnectedError, StreamTimeoutError
+from edge_sdk.errors import ConfigError, DisconnectedError, SourceError, StreamTimeoutError
 from edge_sdk.frames import Frame, FrameFlags
 
 from .rendering import THERMAL, Lens, checkerboard, poses, render, rotation
@@ -161,3 +162,42 @@ def test_tilts_are_told_apart() -> None:
         assert collector.offer(picture).taken
         assert len(collector._tilted - before) == 1
     assert collector._tilted == {"left", "right", "up", "down"}
+
+
+class _Driver:
+    """A live camera whose driver fails, or never returns."""
+
+    live, name = True, "ir"
+
+    def __init__(self, hangs: bool) -> None:
+        self.release = threading.Event()
+        self._hangs = hangs
+
+    def open(self) -> None:
+        if self._hangs:
+            self.release.wait(30)
+
+    def close(self) -> None:
+        if self._hangs:
+            self.release.wait(30)
+
+    def read(self, timeout_s: float = 1.0):
+        raise OSError("no buffer")
+
+
+def test_a_driver_that_fails_is_named_at_once():
+    start_s = time.monotonic()
+    with (
+        NewestFrames(_Driver(hangs=False)) as frames,
+        pytest.raises(SourceError, match="no buffer"),
+    ):
+        frames.read()
+    assert time.monotonic() - start_s < 3
+
+
+def test_a_driver_that_does_not_open_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr("calibration.guided.newest.OPEN_S", 0.2)
+    driver = _Driver(hangs=True)
+    with pytest.raises(StreamTimeoutError, match="has not returned"), NewestFrames(driver):
+        raise AssertionError("it opened")
+    driver.release.set()
