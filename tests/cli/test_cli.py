@@ -265,39 +265,6 @@ def test_bad_input_is_one_line_and_exit_code_2(case, videos, folders, tmp_path, 
     assert len(errors) == 1 and errors[0].startswith("error: ") and expected in errors[0]
 
 
-def _untouched(path: Path, *arguments: object) -> None:
-    before = path.read_bytes()
-    assert edge_sdk("run", "--detector", "none", "--threads", 1, *arguments) == 2
-    assert path.read_bytes() == before
-
-
-def test_inputs_are_not_overwritten(folders, capsys):
-    """A rig file and its recordings; a picture in the folder that the frames would go to."""
-    rig = folders / "rig.yaml"
-    _video(folders / "ir.mp4", "ir", 2), _video(folders / "visible.mp4", "visible", 2)
-    text = (
-        "cameras:\n  ir: {driver: files, path: ir.mp4}\n"
-        "  visible: {driver: files, path: visible.mp4}\n"
-    )
-    rig.write_text(text)
-    _untouched(folders / "visible.mp4", rig, "--output", folders / "visible.mp4")
-    _untouched(folders / "ir.mp4", rig, "--tracks", folders / "ir.mp4")
-    _untouched(rig, rig, "--tracks", rig)
-    rig.write_text(text + "output: {video: ir.mp4}\n")
-    _untouched(folders / "ir.mp4", rig)
-    assert capsys.readouterr().err.count("is one of the inputs") == 4
-    single = folders / "visible" / "f000.png"
-    both = ("--ir", folders / "ir" / "f001.png", "--visible", single)
-    _untouched(single, *both, "--output", f"{folders / 'visible'}/")
-    assert "holds the input f000.png" in capsys.readouterr().err
-
-
-def test_options_that_a_rig_file_replaces_are_refused(tmp_path, capsys):
-    assert edge_sdk("init", tmp_path / "rig.yaml") == 0
-    assert edge_sdk("run", tmp_path / "rig.yaml", "--allow-colour") == 2
-    assert "--allow-colour or --stills exclude each other" in capsys.readouterr().err
-
-
 def test_a_gap_and_a_palette_are_taken_where_that_is_asked(videos, folders, capsys):
     (folders / "ir" / "f002.png").unlink()
     run = ("run", "--detector", "none", "--threads", 1, "--json")
