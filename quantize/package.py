@@ -99,7 +99,9 @@ def _is_worth_it(node: onnx.NodeProto, weight: NDArray[np.float32]) -> bool:
     """
     names = node.name + "".join(node.input)
     exempt = ("stripes", "judge", "context", "tone", "visible_bank")
-    return weight.size >= SMALL and not any(part in names for part in exempt)
+    if any(part in names for part in exempt):
+        return False
+    return weight.size >= SMALL or any(part in names for part in ("student.weights", "evidence"))
 
 
 def _touches_the_picture(node: onnx.NodeProto) -> bool:

@@ -23,7 +23,7 @@ def state_shapes(student: Student) -> dict[str, list[int | str]]:
         "age": [1, 1, 1, 1],
         "profile": [1, 4, f"H/{BAND_ROWS}", "W/4"],
         "average": [1, 16, "H/4", "W/4"],
-        "gain": [1, 1, "H/4", "W/4"],
+        "gain": [1, 2, "H/4", "W/4"],
         "mix": [1, 16, "H/4", "W/4"],
         "visible": [1, 16, "H/4", "W/4"],
         "hidden": [1, student.config.hidden, "H/8", "W/8"],

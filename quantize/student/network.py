@@ -64,6 +64,8 @@ class StudentConfig:
 
     Attributes:
         stem: channels at 1/4 of the resolution.
+        evidence: channels that tell the stem what changed, and how the sources were mixed before.
+        head: channels that the per-pixel weights are read from.
         middle: channels at 1/8.
         low: channels at 1/16.
         hidden: channels of the recurrent state at 1/8.
@@ -71,12 +73,14 @@ class StudentConfig:
         ir_bands: learnt bands of the infrared.
     """
 
-    stem: int = 48
-    middle: int = 64
+    stem: int = 32
+    evidence: int = 16
+    head: int = 32
+    middle: int = 48
     low: int = 96
     hidden: int = 32
-    visible_bands: int = 3
-    ir_bands: int = 3
+    visible_bands: int = 2
+    ir_bands: int = 2
 
 
 class StudentState(NamedTuple):
@@ -124,7 +128,8 @@ class Student(nn.Module):
         self.stripes = StripeEstimator()
         self.visible_bank = FilterBank(_sharpening_bands(c.visible_bands))
         self.ir_bank = FilterBank(_infrared_bands(c.ir_bands))
-        self.stem = _conv(81, c.stem)
+        self.evidence = nn.Conv2d(2 * 16 + 16 + 2, c.evidence, 1)
+        self.stem = _conv(32 + c.evidence, c.stem)
         self.down1 = _conv(c.stem, c.middle, stride=2)
         self.merge = _conv(c.middle + c.hidden, c.middle)
         self.mid = _conv(c.middle, c.middle)
@@ -138,13 +143,14 @@ class Student(nn.Module):
         self.tone = nn.Sequential(nn.Conv2d(pooled, 32, 1), nn.ReLU(inplace=True), curve)
         self.up2 = nn.Conv2d(c.low, 4 * c.middle, 1)
         self.up1 = nn.Conv2d(c.middle, 4 * c.stem, 1)
-        self.head = _conv(c.stem, c.stem)
-        self.weights = nn.Conv2d(c.stem, 16 * (5 + c.visible_bands + c.ir_bands), 1)
-        nn.init.normal_(self.weights.weight, std=0.01)
+        self.head = _conv(c.stem, c.head)
+        maps = ["gate", "visible_gate", "choice", "mix_gate"]
+        maps += [f"visible_{k}" for k in range(c.visible_bands)]
+        maps += [f"ir_{k}" for k in range(c.ir_bands)]
+        self.weights = nn.ModuleDict({name: _head_conv(c.head) for name in maps})
         nn.init.zeros_(curve.weight)
-        for conv in (curve, self.weights):
-            assert conv.bias is not None
-            nn.init.zeros_(conv.bias)
+        assert curve.bias is not None
+        nn.init.zeros_(curve.bias)
 
     def initial_state(
         self, batch: int, height: int, width: int, device: torch.device | str = "cpu"
@@ -158,7 +164,7 @@ class Student(nn.Module):
             age=zeros(1, 1, 1),
             profile=zeros(4, height // BAND_ROWS, width // 4),
             average=zeros(16, height // 4, width // 4),
-            gain=zeros(1, height // 4, width // 4),
+            gain=zeros(2, height // 4, width // 4),
             mix=zeros(16, height // 4, width // 4),
             visible=zeros(16, height // 4, width // 4),
             hidden=zeros(self.config.hidden, height // 8, width // 8),
@@ -176,17 +182,22 @@ class Student(nn.Module):
         now = ir_blocks - stripes
         before = state.average + first * (now - state.average)
 
-        least = torch.maximum(state.gain / (1.0 + state.gain), first).clamp(min=MIN_GAIN)
         seen = state.visible + first * (visible_blocks - state.visible)
+        least = torch.maximum(state.gain / (1.0 + state.gain), first)
+        least_ir, least_visible = least.split(1, 1)
+        least_ir = least_ir.clamp(min=MIN_GAIN)
+        least_visible = least_visible.clamp(min=MIN_VISIBLE_GAIN)
+        change = now - before
+        known = torch.cat([change, visible_blocks - seen, state.mix, least], 1)
         # Nothing negative goes into a large convolution: see the grid of quantize.int8.
-        sources = torch.cat([visible_blocks, now, before, state.mix, least, seen], 1)
-        fine = self.stem(F.relu(sources))
+        sources = torch.cat([visible_blocks, F.relu(now), F.relu(self.evidence(known))], 1)
+        fine = self.stem(sources)
         middle = self.merge(torch.cat([self.down1(fine), state.hidden], 1))
         middle = self.mid(middle)
         low = self.low1(self.down2(middle))
-        bands = self.visible_bank(visible_blocks).chunk(c.visible_bands, 1)
+        bands = self.visible_bank(visible_blocks)
         texture = now - now.mean(1, keepdim=True)
-        energies = [_energy(x) for x in (*bands, stripes, now - before, texture)]
+        energies = [_energy(x) for x in (*bands, stripes, change, texture)]
         pooled = torch.cat([low.mean((2, 3), keepdim=True), *energies], 1)
         low = self.low2(low) + self.context(pooled)
         tone = state.tone + torch.clamp(1.0 / (state.age + 1.0), min=TONE_GAIN) * (
@@ -195,32 +206,29 @@ class Student(nn.Module):
         middle = F.relu(middle + F.pixel_shuffle(self.up2(F.relu(low)), 2))
         hidden = torch.clamp(self.remember(middle), max=HIDDEN_LIMIT)
         fine = F.relu(fine + F.pixel_shuffle(self.up1(middle), 2))
-        weights = self.weights(self.head(fine))
+        head = self.head(fine)
+        weights = {name: conv(head) for name, conv in self.weights.items()}
 
-        gate, choice, residual, on_visible, on_ir, mix_gate, visible_gate = torch.split(
-            weights, [16, 16, 16, 16 * c.visible_bands, 16 * c.ir_bands, 16, 16], 1
-        )
         curve, softness = torch.split(tone, [5, c.visible_bands], 1)
-        gains = zip(on_visible.chunk(c.visible_bands, 1), softness.split(1, 1), strict=True)
         sharp = visible_blocks
-        for band, (local, overall) in zip(bands, gains, strict=True):
-            sharp = sharp + band * (local + overall)
-        open_share = torch.sigmoid(visible_gate + GATE_START)
-        follow = torch.maximum(MIN_VISIBLE_GAIN + (1.0 - MIN_VISIBLE_GAIN) * open_share, first)
-        sharp = state.visible + follow * (sharp - state.visible)
-        gain = least + (1.0 - least) * torch.sigmoid(gate)
-        average = before + gain * (now - before)
-        bands = self.ir_bank(F.relu(torch.cat([average, now], 1)))
-        bands = (bands * on_ir).chunk(c.ir_bands, 1)
-        average = average + sum(bands[1:], bands[0])
+        for k, (band, overall) in enumerate(zip(bands, softness.split(1, 1), strict=True)):
+            sharp = sharp + band * (weights[f"visible_{k}"] + overall)
+        gain_visible = least_visible + (1.0 - least_visible) * torch.sigmoid(
+            weights["visible_gate"]
+        )
+        sharp = state.visible + gain_visible * (sharp - state.visible)
+        gain = least_ir + (1.0 - least_ir) * torch.sigmoid(weights["gate"])
+        average = before + gain * change
+        for k, band in enumerate(self.ir_bank(F.relu(average))):
+            average = average + band * weights[f"ir_{k}"]
 
         scale, offset, toe, visible_scale, visible_offset = torch.split(curve, 1, 1)
         restored_ir = average * (1.0 + scale) + offset + toe * F.relu(TOE - average)
         restored_visible = sharp * (1.0 + visible_scale) + visible_offset
-        open_share = torch.sigmoid(mix_gate - GATE_START)
+        open_share = torch.sigmoid(weights["mix_gate"] - GATE_START)
         follow = torch.maximum(MIN_MIX_GAIN + (1.0 - MIN_MIX_GAIN) * open_share, first)
-        mix = state.mix + follow * (torch.sigmoid(choice) - state.mix)
-        fused = restored_visible + mix * (restored_ir - restored_visible) + 0.1 * residual
+        mix = state.mix + follow * (torch.sigmoid(weights["choice"]) - state.mix)
+        fused = restored_visible + mix * (restored_ir - restored_visible)
         output = StudentOutput(
             depth_to_space(fused), depth_to_space(restored_ir), depth_to_space(restored_visible)
         )
@@ -230,7 +238,7 @@ class Student(nn.Module):
             age=torch.clamp(state.age + 1.0, max=1000.0),
             profile=profile,
             average=torch.clamp(average, -0.5, 1.5),
-            gain=gain.mean(1, keepdim=True),
+            gain=torch.cat([gain.mean(1, keepdim=True), gain_visible.mean(1, keepdim=True)], 1),
             mix=mix,
             visible=torch.clamp(sharp, -0.5, 1.5),
             hidden=hidden,
@@ -240,8 +248,12 @@ class Student(nn.Module):
 
 
 def _energy(blocks: Tensor) -> Tensor:
-    """Mean absolute value on a logarithmic scale, about -2 to 2; (B, C, h, w) to (B, 1, 1, 1)."""
-    return torch.log(blocks.abs().mean((1, 2, 3), keepdim=True) + QUIET) + 4.0
+    """Mean absolute value on a logarithmic scale, about -2 to 2; (B, C, h, w) to (B, 1, 1, 1).
+
+    One block in eight, in both directions where there are rows, tells as much as all of them.
+    """
+    some = blocks[:, :, ::4, ::2] if blocks.shape[2] > 1 else blocks
+    return torch.log(some.abs().mean((1, 2, 3), keepdim=True) + QUIET) + 4.0
 
 
 def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
@@ -250,6 +262,16 @@ def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     assert conv.bias is not None
     nn.init.zeros_(conv.bias)
     return nn.Sequential(conv, nn.ReLU(inplace=True))
+
+
+def _head_conv(inputs: int) -> nn.Conv2d:
+    """One map for all 16 pixels of a block; a convolution each, since cutting the result of one
+    apart would cost inference engines a copy."""
+    conv = nn.Conv2d(inputs, 16, 1)
+    nn.init.normal_(conv.weight, std=0.01)
+    assert conv.bias is not None
+    nn.init.zeros_(conv.bias)
+    return conv
 
 
 def _sharpening_bands(count: int) -> Tensor:
@@ -263,8 +285,6 @@ def _sharpening_bands(count: int) -> Tensor:
 
 
 def _infrared_bands(count: int) -> Tensor:
-    """(count, 2, 9, 9): smoothing corrections on the average; the frame of now starts unused."""
-    bands = torch.zeros(count, 2, 9, 9)
-    for k in range(count):
-        bands[k, 0] = gaussian_filter(0.8 * 1.8**k) - gaussian_filter(0.0)
-    return bands
+    """(count, 1, 9, 9): smoothing corrections on the average."""
+    impulse = gaussian_filter(0.0)
+    return torch.stack([(gaussian_filter(0.8 * 1.8**k) - impulse)[None] for k in range(count)])

@@ -45,7 +45,8 @@ class FilterBank(nn.Module):
 
     Every one of the 16 pixels of a block is filtered with the same 9 x 9 weights, so that the
     bank is shift-equivariant at full resolution although it runs as one 3 x 3 convolution on
-    blocks. Input (B, 16 sources, h, w), output (B, 16 filters, h, w).
+    blocks. Input (B, 16 sources, h, w), output (B, 16, h, w) of each filter: cutting one tensor
+    apart would cost inference engines a copy.
     """
 
     def __init__(self, weights: Tensor) -> None:
@@ -54,12 +55,12 @@ class FilterBank(nn.Module):
         self.weights = nn.Parameter(weights.clone())
         self.register_buffer("index", _block_index(), persistent=False)
         self.index: Tensor
-        self.register_buffer("_frozen", None, persistent=False)
-        self._frozen: Tensor | None
+        self._frozen: tuple[Tensor, ...] | None = None
 
     def freeze(self) -> None:
         """Fix the block weights, for export."""
-        self._frozen = self.block_weights().detach()
+        parts = self.block_weights().detach().split(BLOCK * BLOCK)
+        self._frozen = tuple(part.clone() for part in parts)
 
     def block_weights(self) -> Tensor:
         """The same filters as (16 filters, 16 sources, 3, 3) weights on blocks."""
@@ -69,9 +70,10 @@ class FilterBank(nn.Module):
         table = padded[:, :, self.index].view(filters, sources, area, area, 3, 3)
         return table.permute(0, 2, 1, 3, 4, 5).reshape(filters * area, sources * area, 3, 3)
 
-    def forward(self, blocks: Tensor) -> Tensor:
-        weights = self.block_weights() if self._frozen is None else self._frozen
-        return F.conv2d(F.pad(blocks, (1, 1, 1, 1), mode="replicate"), weights)
+    def forward(self, blocks: Tensor) -> tuple[Tensor, ...]:
+        weights = self._frozen or self.block_weights().split(BLOCK * BLOCK)
+        padded = F.pad(blocks, (1, 1, 1, 1), mode="replicate")
+        return tuple(F.conv2d(padded, part) for part in weights)
 
 
 def _block_index() -> Tensor:

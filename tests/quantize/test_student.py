@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from quantize.int8 import calibrate, load_onnx, quantise
 from quantize.student.export import export_onnx, state_shapes
-from quantize.student.network import Student, StudentConfig
+from quantize.student.network import MIN_VISIBLE_GAIN, Student, StudentConfig
 from quantize.student.space import (
     FilterBank,
     depth_to_space,
@@ -17,7 +17,7 @@ from quantize.student.space import (
     wiener_filter,
 )
 
-SMALL = StudentConfig(stem=16, middle=16, low=16, hidden=16)
+SMALL = StudentConfig(stem=16, head=16, middle=16, low=16, hidden=16)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def test_filter_bank_is_a_full_resolution_convolution():
     filters = torch.randn(3, 2, 9, 9)
     images = torch.rand(1, 2, 48, 64)
     blocks = torch.cat([space_to_depth(images[:, k : k + 1]) for k in range(2)], 1)
-    result = depth_to_space(FilterBank(filters)(blocks))
+    result = depth_to_space(torch.cat(FilterBank(filters)(blocks), 1))
     expected = F.conv2d(images, filters, padding=4)
     inner = (..., slice(4, -4), slice(4, -4))  # the border is padded differently
     assert torch.allclose(result[inner], expected[inner], atol=1e-4)
@@ -83,23 +83,19 @@ def test_first_frame_ignores_what_the_state_holds(student):
     assert torch.allclose(clean.fused, other.fused, atol=1e-6)
 
 
-def _set_weights(student: Student, part: int, logit: float) -> None:
-    """Let one of the 16-channel groups that the head predicts be ``logit`` everywhere."""
+def _set_weights(student: Student, part: str, logit: float) -> None:
+    """Let one of the maps that the head predicts be ``logit`` everywhere."""
     with torch.no_grad():
-        rows = slice(16 * part, 16 * (part + 1))
-        student.weights.weight[rows] = 0
-        student.weights.bias[rows] = logit
+        student.weights[part].weight.zero_()
+        student.weights[part].bias.fill_(logit)
 
 
-def _plain_student(gate: float, mix: float, mix_gate: float) -> Student:
-    """No stripes, no bands, no tone, no residual: only the average and the mix are left."""
+def _plain_student(gate: float, mix: float, mix_gate: float, visible_gate: float = 40.0) -> Student:
+    """No stripes, no bands, no tone: only the averages and the mix are left."""
     torch.manual_seed(3)
     student = Student(SMALL).eval()
-    bands = student.config.visible_bands + student.config.ir_bands
-    for part in range(3, 3 + bands):
-        _set_weights(student, part, 0.0)
-    _set_weights(student, 2, 0.0)  # residual
-    logits = {0: gate, 1: mix, 3 + bands: mix_gate, 4 + bands: 40.0}  # the visible's gate is open
+    logits = dict.fromkeys(student.weights, 0.0)  # the bands
+    logits |= {"gate": gate, "choice": mix, "mix_gate": mix_gate, "visible_gate": visible_gate}
     for part, logit in logits.items():
         _set_weights(student, part, logit)
     student.stripes.judge[4].bias.data[4:] = -40.0  # accept nothing as a stripe
@@ -117,6 +113,21 @@ def test_what_stands_still_is_averaged_over_all_frames():
         for t in range(len(ir)):
             output, state = student(ir[t], visible, state)
             assert torch.allclose(output.ir, ir[: t + 1].mean(0), atol=1e-5)
+
+
+def test_the_visible_is_averaged_too_down_to_a_floor():
+    """The mean of the frames so far, then a gain that stays at the floor."""
+    student = _plain_student(gate=0.0, mix=0.0, mix_gate=0.0, visible_gate=-40.0)
+    torch.manual_seed(7)
+    visible, ir = 0.3 + 0.4 * torch.rand(14, 1, 1, 64, 96), torch.rand(1, 1, 64, 96)
+    state = student.initial_state(1, 64, 96)
+    expected = visible[0]
+    with torch.no_grad():
+        for t in range(len(visible)):
+            output, state = student(ir, visible[t], state)
+            gain = max(1 / (t + 1), MIN_VISIBLE_GAIN)
+            expected = expected + gain * (visible[t] - expected)
+            assert torch.allclose(output.visible, expected, atol=1e-5)
 
 
 def test_an_open_gate_follows_at_once():
