@@ -43,7 +43,7 @@ class TrainConfig(BaseModel):
         objective: weights of the loss terms; those that are not named keep their default.
         sampler: keyword arguments of :class:`quantize.data.ClipSampler`.
         start_from: weights (safetensors) to start from; None starts from random ones.
-        distil_from: folder of a packed student whose pictures and mixes a new one is to follow.
+        distil_from: folder of a packed student whose pictures a new one is to follow.
         distil_weight: of the distance to them, beside the objective.
     """
 

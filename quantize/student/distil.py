@@ -15,7 +15,7 @@ from edge_sdk.fusion.model import load_model
 
 __all__ = ["Example", "agreement"]
 
-TARGETS = ("fused", "restored_ir", "restored_visible", "next.mix")
+TARGETS = ("fused", "restored_ir", "restored_visible")
 
 
 class Example:
@@ -23,7 +23,7 @@ class Example:
 
     Raises:
         ModelError: the folder is no model, or has no fp32 file.
-        ConfigError: the model has no mix, so that a student cannot follow it.
+        ConfigError: the model has no restored pictures, so that a student cannot follow it.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -24,7 +24,7 @@ def state_shapes(student: Student) -> dict[str, list[int | str]]:
         "profile": [1, 4, f"H/{BAND_ROWS}", "W/4"],
         "average": [1, 16, "H/4", "W/4"],
         "gain": [1, 2, "H/4", "W/4"],
-        "mix": [1, 16, "H/4", "W/4"],
+        "mix": [1, 3, "H/4", "W/4"],
         "visible": [1, 16, "H/4", "W/4"],
         "hidden": [1, student.config.hidden, "H/8", "W/8"],
         "tone": [1, 5 + student.config.visible_bands, 1, 1],

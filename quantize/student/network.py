@@ -26,6 +26,7 @@ Parts, in the order of the data:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -35,6 +36,7 @@ from torch import Tensor, nn
 
 from quantize.student.space import (
     FilterBank,
+    SmoothBlocks,
     depth_to_space,
     gaussian_filter,
     space_to_depth,
@@ -42,19 +44,29 @@ from quantize.student.space import (
 )
 from quantize.student.stripes import BAND_ROWS, StripeEstimator
 
-__all__ = ["MULTIPLE_PX", "Student", "StudentConfig", "StudentOutput", "StudentState"]
+__all__ = [
+    "MULTIPLE_PX",
+    "Student",
+    "StudentConfig",
+    "StudentOutput",
+    "StudentState",
+    "mix_blocks",
+    "sharpening_bands",
+]
 
 MULTIPLE_PX = 32
 """Height and width must be multiples of this; see ``edge_sdk.fusion`` for other sizes."""
 
 MIN_GAIN = 0.06
 MIN_MIX_GAIN = 0.04
+MAX_DETAIL = 1.5
 MIN_VISIBLE_GAIN = 0.1
 GATE_START = 2.0  # logits: before anything is learnt the mix follows slowly, the visible at once
 TONE_GAIN = 0.1
 HIDDEN_LIMIT = 6.0
 TOE = 0.25
 IR_MEASURES = 3
+MAPS = ("gate", "visible_gate", "mix_gate", "choice", "ir_detail", "visible_detail")
 QUIET = 0.002  # half a grey level
 
 
@@ -65,7 +77,8 @@ class StudentConfig:
     Attributes:
         stem: channels at 1/4 of the resolution.
         evidence: channels that tell the stem what changed, and how the sources were mixed before.
-        head: channels that the per-pixel weights are read from.
+        head: channels that the maps of a block are read from.
+        detail: channels of the convolutions that restore the visible luma's detail.
         middle: channels at 1/8.
         low: channels at 1/16.
         hidden: channels of the recurrent state at 1/8.
@@ -76,6 +89,7 @@ class StudentConfig:
     stem: int = 32
     evidence: int = 16
     head: int = 32
+    detail: int = 32
     middle: int = 48
     low: int = 96
     hidden: int = 32
@@ -126,9 +140,9 @@ class Student(nn.Module):
         self.config = config = config or StudentConfig()
         c = config
         self.stripes = StripeEstimator()
-        self.visible_bank = FilterBank(_sharpening_bands(c.visible_bands))
+        self.visible_bank = FilterBank(sharpening_bands(c.visible_bands))
         self.ir_bank = FilterBank(_infrared_bands(c.ir_bands))
-        self.evidence = nn.Conv2d(2 * 16 + 16 + 2, c.evidence, 1)
+        self.evidence = nn.Conv2d(2 * 16 + 3 + 2, c.evidence, 1)
         self.stem = _conv(32 + c.evidence, c.stem)
         self.down1 = _conv(c.stem, c.middle, stride=2)
         self.merge = _conv(c.middle + c.hidden, c.middle)
@@ -144,10 +158,16 @@ class Student(nn.Module):
         self.up2 = nn.Conv2d(c.low, 4 * c.middle, 1)
         self.up1 = nn.Conv2d(c.middle, 4 * c.stem, 1)
         self.head = _conv(c.stem, c.head)
-        maps = ["gate", "visible_gate", "choice", "mix_gate"]
-        maps += [f"visible_{k}" for k in range(c.visible_bands)]
-        maps += [f"ir_{k}" for k in range(c.ir_bands)]
-        self.weights = nn.ModuleDict({name: _head_conv(c.head) for name in maps})
+        self.soften = _conv(16, c.detail)
+        self.choose = nn.Conv2d(c.head, c.detail, 1)
+        self.detail = nn.Conv2d(c.detail, 16, 3, padding=1)
+        self.weights = nn.Conv2d(c.head, len(MAPS) + c.visible_bands + c.ir_bands, 1)
+        self.smooth = SmoothBlocks()
+        nn.init.normal_(self.weights.weight, std=0.01)
+        nn.init.zeros_(self.detail.weight)
+        for conv in (self.weights, self.detail, self.choose):
+            assert conv.bias is not None
+            nn.init.zeros_(conv.bias)
         nn.init.zeros_(curve.weight)
         assert curve.bias is not None
         nn.init.zeros_(curve.bias)
@@ -165,7 +185,7 @@ class Student(nn.Module):
             profile=zeros(4, height // BAND_ROWS, width // 4),
             average=zeros(16, height // 4, width // 4),
             gain=zeros(2, height // 4, width // 4),
-            mix=zeros(16, height // 4, width // 4),
+            mix=zeros(3, height // 4, width // 4),
             visible=zeros(16, height // 4, width // 4),
             hidden=zeros(self.config.hidden, height // 8, width // 8),
             tone=zeros(5 + self.config.visible_bands, 1, 1),
@@ -207,28 +227,33 @@ class Student(nn.Module):
         hidden = torch.clamp(self.remember(middle), max=HIDDEN_LIMIT)
         fine = F.relu(fine + F.pixel_shuffle(self.up1(middle), 2))
         head = self.head(fine)
-        weights = {name: conv(head) for name, conv in self.weights.items()}
+        gates, on_visible, on_ir = torch.split(
+            self.weights(head), [len(MAPS), c.visible_bands, c.ir_bands], 1
+        )
+        gate, visible_gate, mix_gate, choice, on_ir_detail, on_visible_detail = gates.split(1, 1)
 
         curve, softness = torch.split(tone, [5, c.visible_bands], 1)
-        sharp = visible_blocks
-        for k, (band, overall) in enumerate(zip(bands, softness.split(1, 1), strict=True)):
-            sharp = sharp + band * (weights[f"visible_{k}"] + overall)
-        gain_visible = least_visible + (1.0 - least_visible) * torch.sigmoid(
-            weights["visible_gate"]
+        sharp = visible_blocks + self.detail(
+            self.soften(visible_blocks) * F.relu(self.choose(head))
         )
+        for band, strength in zip(bands, (on_visible + softness).split(1, 1), strict=True):
+            sharp = sharp + band * strength
+        gain_visible = least_visible + (1.0 - least_visible) * torch.sigmoid(visible_gate)
         sharp = state.visible + gain_visible * (sharp - state.visible)
-        gain = least_ir + (1.0 - least_ir) * torch.sigmoid(weights["gate"])
+        gain = least_ir + (1.0 - least_ir) * torch.sigmoid(gate)
         average = before + gain * change
-        for k, band in enumerate(self.ir_bank(F.relu(average))):
-            average = average + band * weights[f"ir_{k}"]
+        for band, strength in zip(self.ir_bank(F.relu(average)), on_ir.split(1, 1), strict=True):
+            average = average + band * strength
 
         scale, offset, toe, visible_scale, visible_offset = torch.split(curve, 1, 1)
         restored_ir = average * (1.0 + scale) + offset + toe * F.relu(TOE - average)
         restored_visible = sharp * (1.0 + visible_scale) + visible_offset
-        open_share = torch.sigmoid(weights["mix_gate"] - GATE_START)
+        open_share = torch.sigmoid(mix_gate - GATE_START)
         follow = torch.maximum(MIN_MIX_GAIN + (1.0 - MIN_MIX_GAIN) * open_share, first)
-        mix = state.mix + follow * (torch.sigmoid(weights["choice"]) - state.mix)
-        fused = restored_visible + mix * (restored_ir - restored_visible)
+        share = torch.sigmoid(choice)
+        wanted = torch.cat([share, share + on_ir_detail, 1.0 - share + on_visible_detail], 1)
+        mix = torch.clamp(state.mix + follow * (wanted - state.mix), 0.0, MAX_DETAIL)
+        fused = mix_blocks(restored_ir, restored_visible, mix, self.smooth)
         output = StudentOutput(
             depth_to_space(fused), depth_to_space(restored_ir), depth_to_space(restored_visible)
         )
@@ -238,13 +263,30 @@ class Student(nn.Module):
             age=torch.clamp(state.age + 1.0, max=1000.0),
             profile=profile,
             average=torch.clamp(average, -0.5, 1.5),
-            gain=torch.cat([gain.mean(1, keepdim=True), gain_visible.mean(1, keepdim=True)], 1),
+            gain=torch.cat([gain, gain_visible], 1),
             mix=mix,
             visible=torch.clamp(sharp, -0.5, 1.5),
             hidden=hidden,
             tone=tone,
         )
         return output, state
+
+
+def mix_blocks(
+    ir: Tensor, visible: Tensor, mix: Tensor, smooth: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """Two-level pyramid fusion: blocks' means by one share, what is finer by two others.
+
+    The pyramid is Burt and Adelson's (1983), one step of 4 instead of two of 2. ``ir``, ``visible``
+    (B, 16, h, w) in block layout; ``mix`` (B, 3, h, w): share of the infrared's mean, gain of the
+    infrared's detail, gain of the visible's. Weights are interpolated between blocks (``smooth``),
+    so that no grid of blocks can show.
+    """
+    share, on_ir, on_visible = mix.split(1, 1)
+    base_ir, base_visible = ir.mean(1, keepdim=True), visible.mean(1, keepdim=True)
+    base = base_visible + share * (base_ir - base_visible)
+    fine_ir, fine_visible = ir - smooth(base_ir), visible - smooth(base_visible)
+    return smooth(base) + smooth(on_ir) * fine_ir + smooth(on_visible) * fine_visible
 
 
 def _energy(blocks: Tensor) -> Tensor:
@@ -264,17 +306,7 @@ def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(conv, nn.ReLU(inplace=True))
 
 
-def _head_conv(inputs: int) -> nn.Conv2d:
-    """One map for all 16 pixels of a block; a convolution each, since cutting the result of one
-    apart would cost inference engines a copy."""
-    conv = nn.Conv2d(inputs, 16, 1)
-    nn.init.normal_(conv.weight, std=0.01)
-    assert conv.bias is not None
-    nn.init.zeros_(conv.bias)
-    return conv
-
-
-def _sharpening_bands(count: int) -> Tensor:
+def sharpening_bands(count: int) -> Tensor:
     """(count, 1, 9, 9): what undoes a blur, less the picture itself, for ``count`` lens blurs.
 
     A gain of one on a band undoes its blur, so that the trunk only has to tell how soft its input

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 __all__ = [
     "BLOCK",
     "FilterBank",
+    "SmoothBlocks",
     "depth_to_space",
     "gaussian_filter",
     "space_to_depth",
@@ -25,14 +26,14 @@ BLOCK = 4
 RADIUS = 4  # the widest filter whose support stays within the 3 x 3 neighbouring blocks
 
 
-def space_to_depth(image: Tensor) -> Tensor:
-    """(B, 1, H, W) to (B, 16, H/4, W/4), as a strided convolution.
+def space_to_depth(image: Tensor, block: int = BLOCK) -> Tensor:
+    """(B, 1, H, W) to (B, 16, H/4, W/4), as a strided convolution; ``block`` may differ from 4.
 
     A convolution, since ``PixelUnshuffle`` exports to ONNX as Reshape and Transpose, which cost
     about 2 ms a frame at 640 x 480.
     """
-    kernel = torch.eye(BLOCK * BLOCK, dtype=image.dtype, device=image.device)
-    return F.conv2d(image, kernel.view(BLOCK * BLOCK, 1, BLOCK, BLOCK), stride=BLOCK)
+    kernel = torch.eye(block * block, dtype=image.dtype, device=image.device)
+    return F.conv2d(image, kernel.view(block * block, 1, block, block), stride=block)
 
 
 def depth_to_space(blocks: Tensor) -> Tensor:
@@ -74,6 +75,28 @@ class FilterBank(nn.Module):
         weights = self._frozen or self.block_weights().split(BLOCK * BLOCK)
         padded = F.pad(blocks, (1, 1, 1, 1), mode="replicate")
         return tuple(F.conv2d(padded, part) for part in weights)
+
+
+class SmoothBlocks(nn.Module):
+    """Bilinear interpolation of one value a block to its 16 pixels, (B, 1, h, w) to (B, 16, h, w).
+
+    Beyond the border the values of the border go on.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("kernel", _bilinear(), persistent=False)
+        self.kernel: Tensor
+
+    def forward(self, means: Tensor) -> Tensor:
+        return F.conv2d(F.pad(means, (1, 1, 1, 1), mode="replicate"), self.kernel)
+
+
+def _bilinear() -> Tensor:
+    """(16, 1, 3, 3): shares of the neighbouring blocks' values in every pixel of a block."""
+    offset = (torch.arange(BLOCK) + 0.5) / BLOCK - 0.5  # of the pixel from the block's centre
+    line = torch.stack([F.relu(-offset), 1 - offset.abs(), F.relu(offset)], 1)
+    return torch.einsum("ya,xb->yxab", line, line).reshape(BLOCK * BLOCK, 1, 3, 3)
 
 
 def _block_index() -> Tensor:

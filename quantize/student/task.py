@@ -17,7 +17,7 @@ from quantize.student.network import MULTIPLE_PX, Student, StudentConfig, Studen
 from quantize.student.objective import StudentObjective
 from quantize.student.quality import edge_transfer, ssim, target_contrast, visual_information
 
-__all__ = ["StudentTask"]
+__all__ = ["StudentTask", "read_frames"]
 
 
 class StudentTask:
@@ -49,12 +49,11 @@ class StudentTask:
         with bf16, torch.no_grad():
             for t in range(start):
                 _, state = model(ir[t], visible[t], state)
-        outputs, mixes = [], []
+        outputs = []
         with bf16:
             for t in range(start, stop):
                 output, state = model(ir[t], visible[t], state)
                 outputs.append(StudentOutput(*(image.float() for image in output)))
-                mixes.append(state.mix.float())
         judged = sorted(rng.choice(self.config.frames, size=2, replace=False).tolist())
         total, parts = self.objective(
             outputs, clean_ir[start:stop], clean_visible[start:stop], tuple(judged)
@@ -63,8 +62,7 @@ class StudentTask:
             wanted = [
                 video[start:].to(device) for video in self._example(ir[:stop], visible[:stop])
             ]
-            found = [(*output, mix) for output, mix in zip(outputs, mixes, strict=True)]
-            distance = agreement(found, wanted)
+            distance = agreement(outputs, wanted)
             parts["example"] = float(distance.detach())
             total = total + self.config.distil_weight * distance
         return total, parts
@@ -84,11 +82,14 @@ class StudentTask:
             if not scene.name.startswith("frames/"):
                 continue
             folder = scene.ir[0].parent.parent
-            clean_ir, clean_visible = _read(folder / "ir"), _read(folder / "visible")
+            clean_ir, clean_visible = read_frames(folder / "ir"), read_frames(folder / "visible")
             for kind, suffix in (("clean", ""), ("degraded", "_degraded")):
                 if not (folder / f"ir{suffix}").is_dir():
                     continue
-                ir, visible = _read(folder / f"ir{suffix}"), _read(folder / f"visible{suffix}")
+                ir, visible = (
+                    read_frames(folder / f"ir{suffix}"),
+                    read_frames(folder / f"visible{suffix}"),
+                )
                 outputs = self._run(model, ir, visible)
                 first = 2 if len(outputs) > 4 else 0
                 for t in range(first, len(outputs)):
@@ -133,7 +134,7 @@ class StudentTask:
         return outputs
 
 
-def _read(folder: Path) -> Tensor:
+def read_frames(folder: Path) -> Tensor:
     """(T, 1, 1, H, W) float32 in [0, 1]."""
     images = []
     for path in sorted(folder.iterdir()):

@@ -15,8 +15,8 @@ def test_an_example_is_what_the_packed_model_computes():
     torch.manual_seed(0)
     base = torch.randint(20, 236, (2, 1, 2, 1, 64, 96))
     ir, visible = (base + torch.randint(-9, 10, (2, 3, 2, 1, 64, 96))) / 255.0
-    fused, restored_ir, _, mix = Example(DEFAULT_MODEL)(ir, visible)
-    assert fused.shape == (3, 2, 1, 64, 96) and mix.shape == (3, 2, 16, 16, 24)
+    fused, restored_ir, _ = Example(DEFAULT_MODEL)(ir, visible)
+    assert fused.shape == (3, 2, 1, 64, 96)
     for clip in range(2):
         fuser = Fuser(precision="fp32", engine="onnxruntime", threads=1, restored=True)
         for t in range(3):

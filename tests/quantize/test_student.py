@@ -8,9 +8,16 @@ import torch.nn.functional as F
 
 from quantize.int8 import calibrate, load_onnx, quantise
 from quantize.student.export import export_onnx, state_shapes
-from quantize.student.network import MIN_VISIBLE_GAIN, Student, StudentConfig
+from quantize.student.network import (
+    MAPS,
+    MIN_VISIBLE_GAIN,
+    Student,
+    StudentConfig,
+    mix_blocks,
+)
 from quantize.student.space import (
     FilterBank,
+    SmoothBlocks,
     depth_to_space,
     gaussian_filter,
     space_to_depth,
@@ -86,16 +93,18 @@ def test_first_frame_ignores_what_the_state_holds(student):
 def _set_weights(student: Student, part: str, logit: float) -> None:
     """Let one of the maps that the head predicts be ``logit`` everywhere."""
     with torch.no_grad():
-        student.weights[part].weight.zero_()
-        student.weights[part].bias.fill_(logit)
+        student.weights.weight[MAPS.index(part)].zero_()
+        student.weights.bias[MAPS.index(part)] = logit
 
 
 def _plain_student(gate: float, mix: float, mix_gate: float, visible_gate: float = 40.0) -> Student:
     """No stripes, no bands, no tone: only the averages and the mix are left."""
     torch.manual_seed(3)
     student = Student(SMALL).eval()
-    logits = dict.fromkeys(student.weights, 0.0)  # the bands
-    logits |= {"gate": gate, "choice": mix, "mix_gate": mix_gate, "visible_gate": visible_gate}
+    with torch.no_grad():
+        student.weights.weight.zero_()
+        student.weights.bias.zero_()
+    logits = {"gate": gate, "choice": mix, "mix_gate": mix_gate, "visible_gate": visible_gate}
     for part, logit in logits.items():
         _set_weights(student, part, logit)
     student.stripes.judge[4].bias.data[4:] = -40.0  # accept nothing as a stripe
@@ -150,6 +159,28 @@ def test_a_mix_that_stands_still_moves_as_its_sources_do():
     change, of_ir, of_visible = (x[1:] - x[:-1] for x in (fused, ir, visible))
     assert (change >= torch.minimum(of_ir, of_visible) - 1e-5).all()
     assert (change <= torch.maximum(of_ir, of_visible) + 1e-5).all()
+
+
+def test_values_of_blocks_are_interpolated_bilinearly():
+    means = torch.rand(2, 1, 5, 7)
+    expected = F.interpolate(means, scale_factor=4, mode="bilinear", align_corners=False)
+    assert torch.allclose(depth_to_space(SmoothBlocks()(means)), expected, atol=1e-6)
+
+
+def test_mix_of_blocks_is_a_pyramid_fusion():
+    """Against the same on whole pictures: area means, bilinear interpolation, detail apart."""
+    torch.manual_seed(8)
+    ir, visible, share, on_ir, on_visible = (torch.rand(1, 1, 32, 48) for _ in range(5))
+    low = [F.avg_pool2d(x, 4) for x in (ir, visible, share, on_ir, on_visible)]
+    mix = torch.cat(low[2:], 1)
+    found = mix_blocks(space_to_depth(ir), space_to_depth(visible), mix, SmoothBlocks())
+
+    def grow(x):
+        return F.interpolate(x, scale_factor=4, mode="bilinear", align_corners=False)
+
+    base = grow(low[2] * low[0] + (1 - low[2]) * low[1])
+    fine = grow(low[3]) * (ir - grow(low[0])) + grow(low[4]) * (visible - grow(low[1]))
+    assert torch.allclose(depth_to_space(found), base + fine, atol=1e-5)
 
 
 def _feeds(student: Student, height: int, width: int, frames: int):
