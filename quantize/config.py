@@ -45,6 +45,8 @@ class TrainConfig(BaseModel):
         start_from: weights (safetensors) to start from; None starts from random ones.
         distil_from: folder of a packed student whose pictures a new one is to follow.
         distil_weight: of the distance to them, beside the objective.
+        int8_rounding: learn under the rounding of INT8, see ``quantize.student.fake_quantise``; the
+            teacher takes no notice.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -77,6 +79,7 @@ class TrainConfig(BaseModel):
     start_from: Path | None = None
     distil_from: Path | None = None
     distil_weight: float = Field(20.0, gt=0)
+    int8_rounding: bool = False
 
 
 def load_train_config(path: Path) -> TrainConfig:

@@ -24,7 +24,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edge_sdk.errors import ModelError
 
-__all__ = ["Grid", "calibrate", "quantise"]
+__all__ = ["LEVELS", "SAFE_LEVELS", "Grid", "calibrate", "quantise"]
 
 Array = NDArray[np.float32]
 Feeds = Iterable[dict[str, NDArray[np.generic]]]

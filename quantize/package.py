@@ -95,18 +95,19 @@ def _is_worth_it(node: onnx.NodeProto, weight: NDArray[np.float32]) -> bool:
     """Convolutions that carry the cost: not the layout change, the stripes, or pooled vectors.
 
     The visible's bands stay float too: they take the picture itself, 8 bits of which the grid's 127
-    levels would halve, and cost next to nothing.
+    levels would halve, and cost next to nothing. So do the weights of the blocks: where one source
+    is bright and the other dark, a step of the mix is seen.
     """
     names = node.name + "".join(node.input)
-    exempt = ("stripes", "judge", "context", "tone", "visible_bank")
+    exempt = ("stripes", "judge", "context", "tone", "visible_bank", "student.weights")
     if any(part in names for part in exempt):
         return False
-    return weight.size >= SMALL or any(part in names for part in ("student.weights", "evidence"))
+    return weight.size >= SMALL or any(part in names for part in ("choose", "evidence"))
 
 
 def _touches_the_picture(node: onnx.NodeProto) -> bool:
-    """Bands and weights multiply each other into the picture: steps of theirs would be seen."""
-    return any("bank" in name or "student.weights" in name for name in node.input)
+    """Bands and detail are added to the picture: steps of theirs would be seen."""
+    return any("bank" in name or "student.detail" in name for name in node.input)
 
 
 def _feed(

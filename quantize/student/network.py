@@ -2,8 +2,9 @@
 
 One step takes the infrared and the visible luma of now and the state of the step before, and
 gives the fused luma, both restored lumas and the next state. Detail never passes through the
-quarter-resolution trunk: the trunk only predicts, for every full-resolution pixel, how much of
-each source and of each of their high-pass bands goes into the picture.
+quarter-resolution trunk: the trunk only predicts, one value for every block of 4 x 4 pixels, how
+much of each source and of each of their high-pass bands goes into the picture. (One value for every
+pixel was no better: the same weights, averaged over blocks, scored as well or better.)
 
 Parts, in the order of the data:
 
@@ -11,17 +12,19 @@ Parts, in the order of the data:
    the image and out of reach for a trunk at low resolution, so they have a running estimate.
 2. A temporal average of the infrared (the state ``average``), a Kalman filter of sorts: where
    nothing moves it is the plain mean of all frames so far, down to a least gain (the state
-   ``gain``); the trunk raises the gain, pixel by pixel, where something does. The restored
-   visible luma has a gated average too (the state ``visible``): what a codec does to a soft
-   picture changes from frame to frame, and sharpening would bring it out.
+   ``gain``); the trunk raises the gain where something does. The restored visible luma has such an
+   average too (the state ``visible``): what a codec does to a soft picture changes from frame to
+   frame, and sharpening would bring it out.
 3. A U-shaped trunk at 1/4, 1/8 and 1/16 of the resolution with a recurrent state at 1/8.
 4. From global features and measured energies (of the sharpening bands, of the stripes, of change
    and texture in the infrared), smoothed over time: a tone curve for each source, and how soft the
    visible picture is as a whole.
-5. Per-pixel weights on learnt linear bands, and the mix of both restored sources. The mix is a
-   state too: a fused pixel between its sources moves as they do as long as the mix stands still
-   (the paper's variational loss is at its minimum there), so that it may follow only at a gain
-   that the trunk predicts.
+5. The restoration of detail: weights of the trunk on learnt linear bands of both sources, and, for
+   the visible luma, two convolutions on blocks whose features the trunk lets through or not.
+6. The mix of both restored sources, :func:`mix_blocks`: a pyramid of two levels. The mix is a state
+   too: a fused pixel between its sources moves as they do as long as the mix stands still (the
+   paper's variational loss is at its minimum there), so that it may follow only at a gain that the
+   trunk predicts.
 """
 
 from __future__ import annotations
@@ -104,8 +107,8 @@ class StudentState(NamedTuple):
         age: (B, 1, 1, 1) steps since the reset.
         profile: (B, 4, H/32, W/4) running column profile of the infrared.
         average: (B, 16, H/4, W/4) restored infrared in block layout, before tone.
-        gain: (B, 1, H/4, W/4) gain of the average's last update, mean of each block.
-        mix: (B, 16, H/4, W/4) share of the infrared in the fused picture, in block layout.
+        gain: (B, 2, H/4, W/4) gains of the last update of ``average`` and of ``visible``.
+        mix: (B, 3, H/4, W/4) shares of both sources in the fused picture, see :func:`mix_blocks`.
         visible: (B, 16, H/4, W/4) restored visible luma in block layout, before tone.
         hidden: (B, hidden, H/8, W/8) recurrent features.
         tone: (B, 5 + visible_bands, 1, 1) smoothed tone coefficients, and gains of the bands.

@@ -13,6 +13,7 @@ from edge_sdk.errors import SourceError
 from quantize.config import TrainConfig
 from quantize.data import Clip, Recordings
 from quantize.student.distil import Example, agreement
+from quantize.student.fake_quantise import attach
 from quantize.student.network import MULTIPLE_PX, Student, StudentConfig, StudentOutput
 from quantize.student.objective import StudentObjective
 from quantize.student.quality import edge_transfer, ssim, target_contrast, visual_information
@@ -30,7 +31,10 @@ class StudentTask:
         self._example = None if config.distil_from is None else Example(config.distil_from)
 
     def build(self) -> nn.Module:
-        return Student(StudentConfig(**self.config.options))
+        student = Student(StudentConfig(**self.config.options))
+        if self.config.int8_rounding:
+            attach(student)
+        return student
 
     def loss(
         self, model: nn.Module, clips: list[Clip], rng: np.random.Generator, device: torch.device
