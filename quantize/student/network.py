@@ -69,6 +69,8 @@ TONE_GAIN = 0.1
 HIDDEN_LIMIT = 6.0
 TOE = 0.25
 IR_MEASURES = 3
+BLURS = 2  # sharpening filters whose energies tell how soft the visible picture is
+SPARSE = (4, 2)  # one block in eight tells an energy as well as all of them
 MAPS = ("gate", "visible_gate", "mix_gate", "choice", "ir_detail", "visible_detail")
 QUIET = 0.002  # half a grey level
 
@@ -91,13 +93,13 @@ class StudentConfig:
 
     stem: int = 32
     evidence: int = 16
-    head: int = 32
-    detail: int = 32
+    head: int = 16
+    detail: int = 16
     middle: int = 48
     low: int = 96
-    hidden: int = 32
-    visible_bands: int = 2
-    ir_bands: int = 2
+    hidden: int = 16
+    visible_bands: int = 1
+    ir_bands: int = 1
 
 
 class StudentState(NamedTuple):
@@ -144,6 +146,7 @@ class Student(nn.Module):
         c = config
         self.stripes = StripeEstimator()
         self.visible_bank = FilterBank(sharpening_bands(c.visible_bands))
+        self.blur_meter = FilterBank(sharpening_bands(BLURS))
         self.ir_bank = FilterBank(_infrared_bands(c.ir_bands))
         self.evidence = nn.Conv2d(2 * 16 + 3 + 2, c.evidence, 1)
         self.stem = _conv(32 + c.evidence, c.stem)
@@ -154,12 +157,12 @@ class Student(nn.Module):
         self.down2 = _conv(c.middle, c.low, stride=2)
         self.low1 = _conv(c.low, c.low)
         self.low2 = _conv(c.low, c.low)
-        pooled = c.low + c.visible_bands + IR_MEASURES
+        pooled = c.low + BLURS + IR_MEASURES
         self.context = nn.Conv2d(pooled, c.low, 1)
         curve = nn.Conv2d(32, 5 + c.visible_bands, 1)
         self.tone = nn.Sequential(nn.Conv2d(pooled, 32, 1), nn.ReLU(inplace=True), curve)
-        self.up2 = nn.Conv2d(c.low, 4 * c.middle, 1)
-        self.up1 = nn.Conv2d(c.middle, 4 * c.stem, 1)
+        self.up2 = nn.Conv2d(c.low, c.middle, 1)
+        self.up1 = nn.Conv2d(c.middle, c.stem, 1)
         self.head = _conv(c.stem, c.head)
         self.soften = _conv(16, c.detail)
         self.choose = nn.Conv2d(c.head, c.detail, 1)
@@ -218,34 +221,41 @@ class Student(nn.Module):
         middle = self.merge(torch.cat([self.down1(fine), state.hidden], 1))
         middle = self.mid(middle)
         low = self.low1(self.down2(middle))
-        bands = self.visible_bank(visible_blocks)
-        texture = now - now.mean(1, keepdim=True)
-        energies = [_energy(x) for x in (*bands, stripes, change, texture)]
+        some = now[:, :, :: SPARSE[0], :: SPARSE[1]]
+        texture = some - some.mean(1, keepdim=True)
+        measured = (
+            *self.blur_meter(visible_blocks, SPARSE),
+            stripes,
+            change[:, :, :: SPARSE[0], :: SPARSE[1]],
+            texture,
+        )
+        energies = [_energy(x) for x in measured]
         pooled = torch.cat([low.mean((2, 3), keepdim=True), *energies], 1)
         low = self.low2(low) + self.context(pooled)
         tone = state.tone + torch.clamp(1.0 / (state.age + 1.0), min=TONE_GAIN) * (
             self.tone(pooled) - state.tone
         )
-        middle = F.relu(middle + F.pixel_shuffle(self.up2(F.relu(low)), 2))
+        middle = F.relu(middle + F.interpolate(self.up2(F.relu(low)), scale_factor=2.0))
         hidden = torch.clamp(self.remember(middle), max=HIDDEN_LIMIT)
-        fine = F.relu(fine + F.pixel_shuffle(self.up1(middle), 2))
+        fine = F.relu(fine + F.interpolate(self.up1(middle), scale_factor=2.0))
         head = self.head(fine)
-        gates, on_visible, on_ir = torch.split(
-            self.weights(head), [len(MAPS), c.visible_bands, c.ir_bands], 1
+        gate, visible_gate, mix_gate, choice, ir_detail, visible_detail, *strengths = torch.split(
+            self.weights(head), 1, 1
         )
-        gate, visible_gate, mix_gate, choice, on_ir_detail, on_visible_detail = gates.split(1, 1)
+        on_visible, on_ir = strengths[: c.visible_bands], strengths[c.visible_bands :]
 
         curve, softness = torch.split(tone, [5, c.visible_bands], 1)
         sharp = visible_blocks + self.detail(
             self.soften(visible_blocks) * F.relu(self.choose(head))
         )
-        for band, strength in zip(bands, (on_visible + softness).split(1, 1), strict=True):
-            sharp = sharp + band * strength
+        bands = self.visible_bank(visible_blocks)
+        for band, local, overall in zip(bands, on_visible, softness.split(1, 1), strict=True):
+            sharp = sharp + band * (local + overall)
         gain_visible = least_visible + (1.0 - least_visible) * torch.sigmoid(visible_gate)
         sharp = state.visible + gain_visible * (sharp - state.visible)
         gain = least_ir + (1.0 - least_ir) * torch.sigmoid(gate)
         average = before + gain * change
-        for band, strength in zip(self.ir_bank(F.relu(average)), on_ir.split(1, 1), strict=True):
+        for band, strength in zip(self.ir_bank(F.relu(average)), on_ir, strict=True):
             average = average + band * strength
 
         scale, offset, toe, visible_scale, visible_offset = torch.split(curve, 1, 1)
@@ -254,7 +264,7 @@ class Student(nn.Module):
         open_share = torch.sigmoid(mix_gate - GATE_START)
         follow = torch.maximum(MIN_MIX_GAIN + (1.0 - MIN_MIX_GAIN) * open_share, first)
         share = torch.sigmoid(choice)
-        wanted = torch.cat([share, share + on_ir_detail, 1.0 - share + on_visible_detail], 1)
+        wanted = torch.cat([share, share + ir_detail, 1.0 - share + visible_detail], 1)
         mix = torch.clamp(state.mix + follow * (wanted - state.mix), 0.0, MAX_DETAIL)
         fused = mix_blocks(restored_ir, restored_visible, mix, self.smooth)
         output = StudentOutput(
@@ -293,12 +303,8 @@ def mix_blocks(
 
 
 def _energy(blocks: Tensor) -> Tensor:
-    """Mean absolute value on a logarithmic scale, about -2 to 2; (B, C, h, w) to (B, 1, 1, 1).
-
-    One block in eight, in both directions where there are rows, tells as much as all of them.
-    """
-    some = blocks[:, :, ::4, ::2] if blocks.shape[2] > 1 else blocks
-    return torch.log(some.abs().mean((1, 2, 3), keepdim=True) + QUIET) + 4.0
+    """Mean absolute value on a logarithmic scale, about -2 to 2; (B, C, h, w) to (B, 1, 1, 1)."""
+    return torch.log(blocks.abs().mean((1, 2, 3), keepdim=True) + QUIET) + 4.0
 
 
 def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:

@@ -71,10 +71,11 @@ class FilterBank(nn.Module):
         table = padded[:, :, self.index].view(filters, sources, area, area, 3, 3)
         return table.permute(0, 2, 1, 3, 4, 5).reshape(filters * area, sources * area, 3, 3)
 
-    def forward(self, blocks: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, blocks: Tensor, stride: tuple[int, int] = (1, 1)) -> tuple[Tensor, ...]:
+        """``stride``: of the blocks, down and across, for which alone results are computed."""
         weights = self._frozen or self.block_weights().split(BLOCK * BLOCK)
         padded = F.pad(blocks, (1, 1, 1, 1), mode="replicate")
-        return tuple(F.conv2d(padded, part) for part in weights)
+        return tuple(F.conv2d(padded, part, stride=stride) for part in weights)
 
 
 class SmoothBlocks(nn.Module):

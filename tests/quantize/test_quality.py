@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from benchmarks import metrics
+from quantize.student.objective import _invented
 from quantize.student.quality import edge_transfer, ssim, target_contrast, visual_information
 
 
@@ -57,3 +58,15 @@ def test_target_contrast(pictures):
     assert float(target_contrast(_tensor(ir), _tensor(ir))[0]) == pytest.approx(1.0, abs=1e-4)
     _, none = target_contrast(_tensor(visible), torch.full((1, 1, 160, 200), 0.2))
     assert none == 0
+
+
+def test_invented_edges_by_hand():
+    """A step of 0.4 between blocks counts unless a source has one as large there."""
+    flat = torch.full((1, 1, 32, 32), 0.5)
+    step = flat.clone()
+    step[..., 16:] += 0.4
+    assert _invented(flat, flat, flat) == 0
+    assert _invented(step, flat, step) == pytest.approx(0.0)
+    # One column boundary of 7 (squares of 4 pixels), of 3 (8) and of 1 (16); rows have none.
+    expected = 0.4 * (1 / 7 + 1 / 3 + 1) / 6
+    assert float(_invented(step, flat, flat)) == pytest.approx(expected, rel=1e-5)
