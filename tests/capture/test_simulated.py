@@ -172,9 +172,9 @@ def test_memory_does_not_grow_with_the_frames() -> None:
             made.truth(1_000_000_000 + index * 33_000_000).objects  # noqa: B018
 
     tracemalloc.start()
-    look(0, 80)
+    look(0, 30)
     before, _ = tracemalloc.get_traced_memory()
-    look(40_000, 80)
+    look(40_000, 30)
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     # One pair of this rig is 66 kB; pairs that are kept would show as megabytes.

@@ -351,7 +351,8 @@ def test_rig_file_says_where_the_video_goes(folders, capsys):
     assert len(_frames(folders / "out.mp4")) == 5
 
 
-def test_bench_measures_every_engine_and_stage(tmp_path, capsys):
+def test_bench_measures_every_engine_and_stage(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("edge_sdk.bench.SCENE_FRAMES", 4)
     out = tmp_path / "bench.json"
     arguments = ("bench", "--frames", 10, "--threads", 1, "--size", "160x96", "--json", out)
     assert edge_sdk(*arguments) == 0

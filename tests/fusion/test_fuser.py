@@ -109,16 +109,16 @@ def test_stripes_and_noise_fade_with_time():
     assert change[-1] < 0.25 * 10 * np.sqrt(4 / np.pi)  # of the input's own frame-to-frame change
 
 
-def test_state_does_not_drift_over_2000_frames():
+def test_state_does_not_drift_over_1000_frames():
     """A long run of one scene ends where it was after its first second."""
     rng = np.random.default_rng(3)
     ir, visible = _pair(64, 96)
     fuser = Fuser(threads=1)
     means = []
-    for k in range(2000):
+    for k in range(1000):
         noisy = np.clip(ir.astype(int) + rng.integers(-8, 9, ir.shape), 0, 255).astype(np.uint8)
         means.append(fuser.step(noisy, visible, k * PERIOD_NS).image.mean())
-    assert abs(np.mean(means[30:60]) - np.mean(means[-30:])) < 2.0
+    assert abs(np.mean(means[30:60]) - np.mean(means[-30:])) < 1.0
 
 
 def test_colour_comes_from_the_visible_frame(fuser):
