@@ -35,6 +35,15 @@ TINY = {
 both = pytest.mark.parametrize("network", ["student", "teacher"])
 
 
+def _one_quick(quick: str) -> pytest.MarkDecorator:
+    """Both networks; the loop is the same code, so that the default suite runs it with one."""
+    networks = [
+        pytest.param(name, marks=() if name == quick else pytest.mark.slow)
+        for name in ("student", "teacher")
+    ]
+    return pytest.mark.parametrize("network", networks)
+
+
 @pytest.fixture
 def _one_thread() -> Iterator[None]:
     """Sums in the same order as in the runs of their own processes."""
@@ -91,7 +100,7 @@ def _curve(folder: Path, name: str) -> list[float]:
         return [float(row[name]) for row in csv.DictReader(stream)]
 
 
-@both
+@_one_quick("teacher")
 def test_a_killed_run_resumes_and_ends_like_an_unbroken_one(tmp_path, network, _one_thread):
     scores = _train(_config(tmp_path, "whole", network))
     names = {"vif", "ssim", "qabf", "tc", "ssim_ir", "ssim_vis", "vc"}
@@ -115,7 +124,7 @@ def test_a_killed_run_resumes_and_ends_like_an_unbroken_one(tmp_path, network, _
     assert (tmp_path / "whole" / "pictures" / "frames_c_clean.png").exists()
 
 
-@both
+@_one_quick("student")
 def test_two_processes_learn_what_one_learns(tmp_path, network, _one_thread):
     """Same global batch, same curve: gloo on the CPU."""
     settings = {"steps": 12, "warm_up": 0, "log_every": 1, "validation": None}
