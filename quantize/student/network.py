@@ -164,9 +164,9 @@ class Student(nn.Module):
         self.up2 = nn.Conv2d(c.low, c.middle, 1)
         self.up1 = nn.Conv2d(c.middle, c.stem, 1)
         self.head = _conv(c.stem, c.head)
-        self.soften = _conv(16, c.detail)
+        self.soften = _conv(16, c.detail, padding=0)
         self.choose = nn.Conv2d(c.head, c.detail, 1)
-        self.detail = nn.Conv2d(c.detail, 16, 3, padding=1)
+        self.detail = nn.Conv2d(c.detail, 16, 3)
         self.weights = nn.Conv2d(c.head, len(MAPS) + c.visible_bands + c.ir_bands, 1)
         self.smooth = SmoothBlocks()
         nn.init.normal_(self.weights.weight, std=0.01)
@@ -245,9 +245,9 @@ class Student(nn.Module):
         on_visible, on_ir = strengths[: c.visible_bands], strengths[c.visible_bands :]
 
         curve, softness = torch.split(tone, [5, c.visible_bands], 1)
-        sharp = visible_blocks + self.detail(
-            self.soften(visible_blocks) * F.relu(self.choose(head))
-        )
+        # Zeros beyond the border would be detail to restore: a row of dots along it.
+        soft = self.soften(_repeat_border(visible_blocks)) * F.relu(self.choose(head))
+        sharp = visible_blocks + self.detail(_repeat_border(soft))
         bands = self.visible_bank(visible_blocks)
         for band, local, overall in zip(bands, on_visible, softness.split(1, 1), strict=True):
             sharp = sharp + band * (local + overall)
@@ -307,8 +307,12 @@ def _energy(blocks: Tensor) -> Tensor:
     return torch.log(blocks.abs().mean((1, 2, 3), keepdim=True) + QUIET) + 4.0
 
 
-def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    conv = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1)
+def _repeat_border(blocks: Tensor) -> Tensor:
+    return F.pad(blocks, (1, 1, 1, 1), mode="replicate")
+
+
+def _conv(inputs: int, outputs: int, stride: int = 1, padding: int = 1) -> nn.Sequential:
+    conv = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=padding)
     nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
     assert conv.bias is not None
     nn.init.zeros_(conv.bias)

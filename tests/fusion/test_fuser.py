@@ -109,8 +109,31 @@ def test_stripes_and_noise_fade_with_time():
     assert change[-1] < 0.25 * 10 * np.sqrt(4 / np.pi)  # of the input's own frame-to-frame change
 
 
+def test_border_of_a_soft_picture_is_as_calm_as_its_inside():
+    """Steps along and across the outermost lines are no larger than those further in."""
+    import cv2
+
+    rng = np.random.default_rng(3)
+    noise = rng.normal(0, 1, (2, 160, 224)).astype(np.float32)
+    ir, soft = (cv2.GaussianBlur(x, (0, 0), s) for x, s in zip(noise, (6, 3), strict=True))
+    ir, soft = (np.clip(128 + 40 * x / x.std(), 0, 255) for x in (ir, soft))
+    fuser = Fuser(threads=1)
+    for k in range(6):
+        stripes = rng.normal(0, 9, ir.shape) + 9 * np.sin(np.arange(ir.shape[1]) * 1.7)
+        noisy = np.clip(ir + stripes, 0, 255).astype(np.uint8)
+        visible = np.clip(soft + rng.normal(0, 2, soft.shape), 0, 255).astype(np.uint8)
+        fused = fuser.step(noisy, cv2.cvtColor(visible, cv2.COLOR_GRAY2BGR), k * 33_000_000)
+    luma = cv2.cvtColor(fused.image, cv2.COLOR_BGR2GRAY).astype(np.float32)
+    for turned in range(4):
+        lines = np.rot90(luma, turned)
+        across, along = (np.abs(np.diff(lines, axis=axis)).mean(1) for axis in (0, 1))
+        assert across[:4].max() < 2.0 * across[12:60].max()
+        assert along[:4].max() < 2.0 * along[12:60].max()
+
+
 def test_state_does_not_drift_over_1000_frames():
     """A long run of one scene ends where it was after its first second."""
+
     rng = np.random.default_rng(3)
     ir, visible = _pair(64, 96)
     fuser = Fuser(threads=1)
