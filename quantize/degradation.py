@@ -4,9 +4,11 @@ Fitted to the degraded frames of M3SVD (see ``tests/quantize/test_degradation.py
 carries fixed, spatially white column stripes (sigma 7 to 12 grey levels, no row stripes), noise
 that is white in space and time (sigma 9 to 14, independent of the level), and the tone of the raw
 signal: the clean frames are tone-mapped with crushed blacks, the degraded ones are not. The visible
-is blurred (kernel 15, sigma 0.9 to 2.1, constant in a sequence), 5 to 12 levels brighter, and has
-been through a codec: what no blur of the clean frame explains (2 to 4 levels), and how much it
-changes from frame to frame, is what JPEG of quality 15 to 60 leaves behind on the same frames.
+is blurred (kernel 15, sigma 0.9 to 2.1, constant in a sequence) and 5 to 12 levels brighter. What
+no blur of the clean frame explains (3 to 5 levels) is blurred itself: at more than a third of a
+cycle a pixel only the rounding to 8 bits is left. So the picture has been through a codec BEFORE
+the blur, not after it, and JPEG of quality 15 to 45 there has the spectrum, and leaves what a
+linear inverse can restore, of the real frames.
 """
 
 from __future__ import annotations
@@ -46,13 +48,25 @@ class InfraredDegradation:
 class VisibleDegradation:
     """Ranges that one sequence draws its values from; levels of 255, sigma in pixels.
 
-    ``quality`` is of a JPEG codec, 0 to 100.
+    Attributes:
+        blur_sigma_px: of the Gaussian blur.
+        lift: how much brighter dark pixels are.
+        toe: how many levels it takes until the lift is there; black stays black.
+        contrast: factor on the whole.
+        noise_sigma: temporally white noise after the blur.
+        quality: of a JPEG codec before the blur, 0 to 100.
+        stored_quality: of a JPEG codec after it, as a camera that delivers MJPEG has.
+        stored: probability of that codec.
     """
 
     blur_sigma_px: tuple[float, float] = (0.9, 2.1)
-    lift: tuple[float, float] = (4.0, 13.0)
-    noise_sigma: tuple[float, float] = (0.0, 1.2)
-    quality: tuple[float, float] = (25.0, 95.0)
+    lift: tuple[float, float] = (4.0, 14.0)
+    toe: tuple[float, float] = (0.3, 8.0)
+    contrast: tuple[float, float] = (0.96, 1.0)
+    noise_sigma: tuple[float, float] = (0.0, 0.4)
+    quality: tuple[float, float] = (15.0, 60.0)
+    stored_quality: tuple[float, float] = (75.0, 98.0)
+    stored: float = 0.1
 
 
 def degrade_infrared(
@@ -91,14 +105,29 @@ def degrade_visible(
     of a channel lie within 4 % and 4 levels of those of the others.
     """
     ranges = ranges or VisibleDegradation()
-    sigma, lift, noise, quality = (
+    sigma, lift, toe, contrast, noise, quality, stored_quality = (
         generator.uniform(*bounds)
-        for bounds in (ranges.blur_sigma_px, ranges.lift, ranges.noise_sigma, ranges.quality)
+        for bounds in (
+            ranges.blur_sigma_px,
+            ranges.lift,
+            ranges.toe,
+            ranges.contrast,
+            ranges.noise_sigma,
+            ranges.quality,
+            ranges.stored_quality,
+        )
     )
-    soft = np.stack([cv2.GaussianBlur(frame, (BLUR_KERNEL, BLUR_KERNEL), sigma) for frame in clean])
-    levels = soft * 255.0 + lift * (1.0 - soft)
+    stored = generator.random() < ranges.stored
+    seen = np.stack([_through_codec(frame, round(quality)) for frame in clean])
+    soft = np.stack([cv2.GaussianBlur(frame, (BLUR_KERNEL, BLUR_KERNEL), sigma) for frame in seen])
+    levels = soft * 255.0
+    levels += lift * (1.0 - np.exp(levels * (-1.0 / toe))) * (1.0 - soft)
+    levels *= contrast
     levels += generator.standard_normal(clean.shape, dtype=np.float32) * noise
-    return np.stack([_through_codec(frame, round(quality)) for frame in _to_8_bit(levels)])
+    frames = _to_8_bit(levels)
+    if stored:
+        frames = np.stack([_through_codec(frame, round(stored_quality)) for frame in frames])
+    return frames
 
 
 def _through_codec(frame: Clip, quality: int) -> Clip:

@@ -98,7 +98,7 @@ class StudentConfig:
     middle: int = 48
     low: int = 96
     hidden: int = 16
-    visible_bands: int = 1
+    visible_bands: int = 2
     ir_bands: int = 1
 
 
@@ -325,7 +325,7 @@ def sharpening_bands(count: int) -> Tensor:
     A gain of one on a band undoes its blur, so that the trunk only has to tell how soft its input
     is. (Differences of Gaussians need gains of ten for that, which were never learnt.)
     """
-    sigmas = torch.linspace(1.0, 1.9, count).tolist()
+    sigmas = torch.linspace(1.1, 1.8, count).tolist()
     return torch.stack([(wiener_filter(s) - gaussian_filter(0.0))[None] for s in sigmas])
 
 

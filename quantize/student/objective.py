@@ -8,12 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from quantize.student.goals import goal_shortfall, still
 from quantize.student.network import StudentOutput
 from quantize.student.quality import (
+    HotTargets,
     edge_transfer,
     gradients,
     ssim,
-    target_contrast,
     visual_information,
 )
 
@@ -43,7 +44,10 @@ class StudentObjective:
         strength: shortfall of standard deviation and spatial frequency behind those of the larger
             of both sources, in relative terms.
         invented: coarse edges that neither source has, see :func:`_invented`.
+        goals: relative shortfall behind every goal, see :mod:`quantize.student.goals`.
         range: distance outside [0, 1].
+
+    Terms of weight zero are not computed, where that saves time.
     """
 
     intensity: float = 1.0
@@ -59,6 +63,7 @@ class StudentObjective:
     choice: float = 1.0
     strength: float = 0.3
     invented: float = 0.0
+    goals: float = 0.0
     range: float = 2.0
 
     def __call__(
@@ -67,11 +72,13 @@ class StudentObjective:
         clean_ir: Tensor,
         clean_visible: Tensor,
         judged: tuple[int, ...],
+        harm: Tensor | None = None,
     ) -> tuple[Tensor, dict[str, float]]:
         """Total loss and its unweighted parts.
 
         ``clean_ir``, ``clean_visible`` are (T, B, 1, H, W); ``judged`` are the frames on which the
-        (costly) metrics are taken.
+        (costly) metrics are taken; ``harm`` is (B,) the share of a clip's sources that are
+        degraded, which ``goals`` wants to know.
         """
         fused = torch.stack([output.fused for output in outputs])
         ir = torch.stack([output.ir for output in outputs])
@@ -103,22 +110,24 @@ class StudentObjective:
                 + 0.5 * (ir[1:] - ir[:-1] - change_ir).abs().mean()
                 + 0.5 * (visible[1:] - visible[:-1] - change_visible).abs().mean()
             )
-            still = _still(change_ir) * _still(change_visible)
-            parts["steady"] = (change.abs() * still).sum() / (still.sum() + 1.0)
+            calm = still(change_ir) * still(change_visible)
+            parts["steady"] = (change.abs() * calm).sum() / (calm.sum() + 1.0)
         frames = list(judged)
         picture, source_ir, source_visible = (
             x[frames].flatten(0, 1) for x in (fused, clean_ir, clean_visible)
         )
-        # A flat source carries no information to be kept, and its VIF is noise.
-        weight_ir = (source_ir.std((1, 2, 3)) * 255 / 6).clamp(max=1)
-        weight_visible = (source_visible.std((1, 2, 3)) * 255 / 6).clamp(max=1)
-        vif = weight_ir * visual_information(picture, source_ir)
-        vif = vif + weight_visible * visual_information(picture, source_visible)
-        parts["information"] = 1 - 0.5 * vif.mean()
-        parts["structure"] = (
-            1 - 0.5 * (ssim(picture, source_ir) + ssim(picture, source_visible)).mean()
-        )
-        parts["edges"] = 1 - edge_transfer(picture, source_ir, source_visible).mean()
+        if self.information:
+            # A flat source carries no information to be kept, and its VIF is noise.
+            weight_ir = (source_ir.std((1, 2, 3)) * 255 / 6).clamp(max=1)
+            weight_visible = (source_visible.std((1, 2, 3)) * 255 / 6).clamp(max=1)
+            vif = weight_ir * visual_information(picture, source_ir)
+            vif = vif + weight_visible * visual_information(picture, source_visible)
+            parts["information"] = 1 - 0.5 * vif.mean()
+        if self.structure:
+            both = ssim(picture, source_ir) + ssim(picture, source_visible)
+            parts["structure"] = 1 - 0.5 * both.mean()
+        if self.edges:
+            parts["edges"] = 1 - edge_transfer(picture, source_ir, source_visible).mean()
         parts["restoration"] = (
             1
             - 0.5
@@ -127,10 +136,15 @@ class StudentObjective:
                 + ssim(visible[frames].flatten(0, 1), source_visible)
             ).mean()
         )
-        ratio, there = target_contrast(picture, source_ir)
-        parts["contrast"] = (F.relu(1.0 - ratio) * there).sum() / (there.sum() + 1.0)
+        if self.contrast:
+            targets = HotTargets(source_ir)
+            short = F.relu(1.0 - targets.contrast(picture)) * targets.there
+            parts["contrast"] = short.sum() / (targets.there.sum() + 1.0)
+        shown: dict[str, float] = {}
+        if self.goals and harm is not None:
+            parts["goals"], shown = goal_shortfall(fused, clean_ir, clean_visible, harm, frames)
         total = torch.stack([getattr(self, name) * value for name, value in parts.items()]).sum()
-        return total, {name: float(value.detach()) for name, value in parts.items()}
+        return total, {name: float(value.detach()) for name, value in parts.items()} | shown
 
 
 def _invented(fused: Tensor, ir: Tensor, visible: Tensor) -> Tensor:
@@ -160,9 +174,3 @@ def _shortfall(image: Tensor, reference: Tensor) -> Tensor:
     pairs = zip(logarithms(image), logarithms(reference), strict=True)
     spread, frequency = (F.relu(wanted - found) for found, wanted in pairs)
     return spread + frequency
-
-
-def _still(change: Tensor) -> Tensor:
-    """1 where a clean source moves by at most 3 levels after a 5 x 5 box, (T, B, 1, H, W)."""
-    box = F.avg_pool2d(change.flatten(0, 1).abs(), 5, 1, 2)
-    return (box <= 3 / 255).float().view_as(change)

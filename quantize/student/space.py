@@ -129,7 +129,7 @@ def gaussian_filter(sigma_px: float) -> Tensor:
     return kernel / kernel.sum()
 
 
-def wiener_filter(sigma_px: float, noise: float = 1.2 / 255, contrast: float = 0.2) -> Tensor:
+def wiener_filter(sigma_px: float, noise: float = 0.6 / 255, contrast: float = 0.2) -> Tensor:
     """(9, 9): the best linear inverse, of this support, of a Gaussian blur plus white noise.
 
     Minimises the expected squared error over pictures with a power spectrum of 1/f^2 and standard

@@ -16,7 +16,7 @@ from quantize.student.distil import Example, agreement
 from quantize.student.fake_quantise import attach
 from quantize.student.network import MULTIPLE_PX, Student, StudentConfig, StudentOutput
 from quantize.student.objective import StudentObjective
-from quantize.student.quality import edge_transfer, ssim, target_contrast, visual_information
+from quantize.student.quality import HotTargets, edge_transfer, ssim, visual_information
 
 __all__ = ["StudentTask", "read_frames"]
 
@@ -60,7 +60,11 @@ class StudentTask:
                 outputs.append(StudentOutput(*(image.float() for image in output)))
         judged = sorted(rng.choice(self.config.frames, size=2, replace=False).tolist())
         total, parts = self.objective(
-            outputs, clean_ir[start:stop], clean_visible[start:stop], tuple(judged)
+            outputs,
+            clean_ir[start:stop],
+            clean_visible[start:stop],
+            tuple(judged),
+            _harm((ir, clean_ir), (visible, clean_visible)),
         )
         if self._example is not None:
             wanted = [
@@ -98,12 +102,11 @@ class StudentTask:
                 first = 2 if len(outputs) > 4 else 0
                 for t in range(first, len(outputs)):
                     fused, a, b = outputs[t].fused, clean_ir[t], clean_visible[t]
-                    ratio, _ = target_contrast(fused, a)
                     values = {
                         "vif": 0.5 * (visual_information(fused, a) + visual_information(fused, b)),
                         "ssim": 0.5 * (ssim(fused, a) + ssim(fused, b)),
                         "qabf": edge_transfer(fused, a, b),
-                        "tc": ratio,
+                        "tc": HotTargets(a).contrast(fused),
                         "ssim_ir": ssim(outputs[t].ir, a),
                         "ssim_vis": ssim(outputs[t].visible, b),
                     }
@@ -136,6 +139,12 @@ class StudentTask:
             output, state = model(a, b, state)
             outputs.append(output)
         return outputs
+
+
+def _harm(*sources: tuple[Tensor, Tensor]) -> Tensor:
+    """(B,) which share of the sources (input and clean, (T, B, 1, H, W) each) is degraded."""
+    changed = [(found != clean).flatten(2).any(2).any(0) for found, clean in sources]
+    return torch.stack(changed).float().mean(0)
 
 
 def read_frames(folder: Path) -> Tensor:

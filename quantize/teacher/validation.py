@@ -18,7 +18,7 @@ from torch import Tensor
 from edge_sdk.errors import SourceError
 from quantize.data import Recordings, Scene
 from quantize.losses import luma
-from quantize.student.quality import edge_transfer, ssim, target_contrast, visual_information
+from quantize.student.quality import HotTargets, edge_transfer, ssim, visual_information
 from quantize.videofusion import VideoFusion, VideoFusionOutput
 
 __all__ = ["CROP_PX", "frame_scores", "validate"]
@@ -94,7 +94,7 @@ def frame_scores(
         "vif": 0.5 * (visual_information(fused, a) + visual_information(fused, b)),
         "ssim": 0.5 * (ssim(fused, a) + ssim(fused, b)),
         "qabf": edge_transfer(fused, a, b),
-        "tc": target_contrast(fused, a)[0],
+        "tc": HotTargets(a).contrast(fused),
         "ssim_ir": ssim(ir, a),
         "ssim_vis": ssim(visible, b),
         "vc": stray.mean((1, 2, 3)) * 127.5,

@@ -8,7 +8,12 @@ import torch
 
 from benchmarks import metrics
 from quantize.student.objective import _invented
-from quantize.student.quality import edge_transfer, ssim, target_contrast, visual_information
+from quantize.student.quality import (
+    HotTargets,
+    edge_transfer,
+    ssim,
+    visual_information,
+)
 
 
 @pytest.fixture(scope="module")
@@ -51,13 +56,13 @@ def test_edge_transfer_ranks_as_qabf_does(pictures):
 
 
 def test_target_contrast(pictures):
-    ir, visible, fused = pictures
-    ours, there = target_contrast(_tensor(fused), _tensor(ir))
-    assert there == 1
-    assert float(ours) == pytest.approx(metrics.target_contrast(fused, ir), abs=0.06)
-    assert float(target_contrast(_tensor(ir), _tensor(ir))[0]) == pytest.approx(1.0, abs=1e-4)
-    _, none = target_contrast(_tensor(visible), torch.full((1, 1, 160, 200), 0.2))
-    assert none == 0
+    ir, _, fused = pictures
+    targets = HotTargets(_tensor(ir))
+    assert targets.there == 1
+    ours = float(targets.contrast(_tensor(fused)))
+    assert ours == pytest.approx(metrics.target_contrast(fused, ir), abs=0.06)
+    assert float(targets.contrast(_tensor(ir))) == pytest.approx(1.0, abs=1e-4)
+    assert HotTargets(torch.full((1, 1, 160, 200), 0.2)).there == 0
 
 
 def test_invented_edges_by_hand():
