@@ -27,6 +27,8 @@ Array = NDArray[np.float64]
 
 KEPT_PAIRS = 12
 KEEP_EVERY_NS = 500_000_000
+FIRST_WAIT_NS = 30 * 1_000_000_000
+LONGEST_WAIT_NS = 600 * 1_000_000_000
 UNUSABLE = FrameFlags.SHUTTER | FrameFlags.STALE | FrameFlags.DAMAGED
 
 
@@ -44,7 +46,9 @@ class AlignmentWatch:
     With ``alignment.reregister`` twelve pairs, half a second apart, are collected after an alarm
     and registered in a thread of their own by the calibration tools, if these are installed. The
     new alignment is used only if it passes their quality gate and fits clearly better than the one
-    in use; either way an event says what was done. The calibration file is left as it is.
+    in use; either way an event says what was done. The calibration file is left as it is. What was
+    in vain is tried again after half a minute, then after twice as long each time, up to ten
+    minutes: it takes a core for seconds.
 
     Args:
         config: the rig file's section.
@@ -71,6 +75,8 @@ class AlignmentWatch:
         self._kept_ns = -KEEP_EVERY_NS
         self._repair: threading.Thread | None = None
         self._answer: tuple[Array | None, str] | None = None
+        self._wait_ns = FIRST_WAIT_NS
+        self._not_before_ns: int | None = None
         self.health: AlignmentHealth | None = None
 
     def observe(self, pair: FramePair, fused: FusedFrame, valid: Image | None) -> None:
@@ -83,7 +89,7 @@ class AlignmentWatch:
         """
         if self._monitor is None or fused.ir is None or fused.visible is None:
             return
-        self._take_answer()
+        self._take_answer(fused.timestamp_ns)
         if pair.ir is None or pair.visible is None:
             return
         if (pair.ir.flags | pair.visible.flags) & UNUSABLE:
@@ -92,7 +98,7 @@ class AlignmentWatch:
         if health is not None:
             self.health = health
             self._tell(health)
-        if self._repairs and self._told and self._repair is None:
+        if self._repairs and self._told and self._repair is None and self._may_try(pair):
             self._collect(pair)
 
     def reset(self) -> None:
@@ -101,6 +107,7 @@ class AlignmentWatch:
             self._monitor.reset()
         self._pairs.clear()
         self._told = False
+        self._wait_ns, self._not_before_ns = FIRST_WAIT_NS, None
         self.health = None
 
     def close(self, timeout_s: float) -> None:
@@ -121,7 +128,15 @@ class AlignmentWatch:
             )
         if not health.misaligned:
             self._pairs.clear()
+            self._wait_ns, self._not_before_ns = FIRST_WAIT_NS, None
         self._told = health.misaligned
+
+    def _may_try(self, pair: FramePair) -> bool:
+        """Whether the wait after the last attempt is over, or time has jumped backwards."""
+        if self._not_before_ns is None:
+            return True
+        left = self._not_before_ns - pair.timestamp_ns
+        return not 0 < left <= LONGEST_WAIT_NS
 
     def _collect(self, pair: FramePair) -> None:
         assert pair.ir is not None and pair.visible is not None
@@ -155,7 +170,7 @@ class AlignmentWatch:
             _log.exception("registration in the background failed")
             self._answer = None, f"{type(error).__name__}: {error}"
 
-    def _take_answer(self) -> None:
+    def _take_answer(self, now_ns: int) -> None:
         answer = self._answer
         if answer is None:
             return
@@ -167,4 +182,6 @@ class AlignmentWatch:
             message = f"aligned anew: {message}; the calibration file is as it was"
         else:
             message = f"not aligned anew: {message}"
+            self._not_before_ns = now_ns + self._wait_ns
+            self._wait_ns = min(2 * self._wait_ns, LONGEST_WAIT_NS)
         self._events.emit(EventKind.MISALIGNED, message)

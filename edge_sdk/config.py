@@ -170,7 +170,8 @@ class FusionConfig(Section):
     threads: Annotated[int, Field(gt=0, le=1024)] | None = None
     """Threads on a CPU; None: all physical cores."""
     reset_gap_ms: PositiveFloat = 500.0
-    """The recurrent state starts anew after a gap as long as this."""
+    """The recurrent state starts anew after a gap as long as this; raise it above the frame period
+    of cameras that give two frames a second or fewer, or every frame is the first."""
     restored: bool = False
     """Give every fused frame both restored sources too (``restored_ir``, ``restored_visible``)."""
 

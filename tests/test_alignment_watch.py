@@ -121,3 +121,30 @@ def test_what_fits_no_better_is_not_applied(pictures, monkeypatch):
     pipeline.close()
     assert told[1].message == "not aligned anew: nothing to see"
     assert pipeline.alignment_health is not None and pipeline.alignment_health.misaligned
+
+
+def test_what_was_in_vain_waits_longer_each_time(pictures, monkeypatch):
+    """Attempts over four minutes of ten frames a second: at once, after 30 s, 60 s and 120 s."""
+    from types import SimpleNamespace
+
+    from edge_sdk.alignment_watch import AlignmentWatch
+    from edge_sdk.events import EventHub
+    from edge_sdk.health import AlignmentHealth
+
+    ir, _, visible = pictures
+    config = AlignmentConfig(size=SIZE, reregister=True)
+    watch = AlignmentWatch(config, EventHub(lambda _: None), lambda: None, lambda _: None)
+    off = AlignmentHealth(0, (12.0, 8.0), 0.0, 100.0, peak=9.0, score=0.1, misaligned=True)
+    monkeypatch.setattr(watch, "_monitor", SimpleNamespace(update=lambda *_: off))
+    attempts = []
+
+    def collect(pair: FramePair) -> None:
+        attempts.append(pair.timestamp_ns / 1e9)
+        watch._answer = None, "nothing to see"
+
+    monkeypatch.setattr(watch, "_collect", collect)
+    for index in range(2400):
+        pair = _pair(index, ir, visible)
+        fused = SimpleNamespace(ir=ir, visible=visible, timestamp_ns=pair.timestamp_ns)
+        watch.observe(pair, fused, None)
+    assert np.allclose(attempts, [0.0, 30.1, 90.2, 210.3], atol=0.25)

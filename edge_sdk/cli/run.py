@@ -238,9 +238,12 @@ def _from_rig(
     from edge_sdk.pipeline import FusionPipeline
 
     config = load_rig(rig)
-    if settings.output is None and config.output.video is not None:
-        overlay = config.output.overlay if settings.overlay is None else settings.overlay
-        settings = replace(settings, output=config.output.video, overlay=overlay)
+    said = config.output
+    if settings.output is None and said.video is not None:
+        overlay = said.overlay if settings.overlay is None else settings.overlay
+        settings = replace(settings, output=said.video, overlay=overlay)
+    elif settings.overlay is None and "overlay" in said.model_fields_set:
+        settings = replace(settings, overlay=said.overlay)
     refuse_to_overwrite(sources_of(rig, config), (settings.output, settings.tracks))
     changed = FusionConfig(**(config.fusion.model_dump() | fusion))
     config = config.model_copy(update={"fusion": changed})
@@ -278,9 +281,9 @@ def parse_size(text: str) -> tuple[int, int]:
     """(width, height) of ``"640x480"``."""
     parts = text.lower().split("x")
     fits = len(parts) == 2 and all(p.isascii() and p.isdecimal() and len(p) < 6 for p in parts)
-    if not fits or not all(16 <= int(part) <= 16384 for part in parts):
+    if not fits or not all(32 <= int(part) <= 16384 for part in parts):
         raise ConfigError(
-            f"--size {text}: must be WIDTHxHEIGHT in pixels, as 640x480, each from 16 to 16384"
+            f"--size {text}: must be WIDTHxHEIGHT in pixels, as 640x480, each from 32 to 16384"
         )
     return int(parts[0]), int(parts[1])
 

@@ -339,6 +339,34 @@ def test_a_run_without_a_frame_names_no_video(videos, tmp_path, capsys, monkeypa
     assert not (tmp_path / "out.mp4").exists()
 
 
+def test_version_is_printed(capsys):
+    assert edge_sdk("--version") == 0
+    from edge_sdk import __version__
+
+    assert capsys.readouterr().out == f"edge-sdk {__version__}\n"
+
+
+def test_a_size_that_no_network_takes_is_refused_by_its_option(videos, capsys):
+    given = ["--ir", videos / "ir.mp4", "--visible", videos / "visible.mp4"]
+    for arguments in (["run", *given, "--size", "20x20"], ["bench", "--size", "31x480"]):
+        assert edge_sdk(*arguments) == 2
+        assert "each from 32 to 16384" in capsys.readouterr().err
+
+
+def test_a_rig_file_that_wants_no_overlay_is_heard_with_another_output(folders, monkeypatch):
+    from edge_sdk.cli import run
+
+    (folders / "rig.yaml").write_text(
+        "cameras:\n  ir: {driver: files, path: ir}\n  visible: {driver: files, path: visible}\n"
+        "tracking: {detector: warm}\noutput: {overlay: false}\n"
+    )
+    seen = []
+    monkeypatch.setattr(run, "run_pipeline", lambda _, settings, total: seen.append(settings))
+    assert edge_sdk("run", folders / "rig.yaml", "--output", folders / "x.mp4") == 0
+    assert edge_sdk("run", folders / "rig.yaml", "--output", folders / "x.mp4", "--overlay") == 0
+    assert [settings.overlay for settings in seen] == [False, True]
+
+
 def test_rig_file_says_where_the_video_goes(folders, capsys):
     (folders / "rig.yaml").write_text(
         "cameras:\n  ir: {driver: files, path: ir}\n  visible: {driver: files, path: visible}\n"

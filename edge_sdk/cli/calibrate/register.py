@@ -10,6 +10,7 @@ import typer
 
 from edge_sdk.cli.calibrate import calibrate_app, workshop
 from edge_sdk.cli.calibrate.options import check_output
+from edge_sdk.cli.overwrite import sources_of
 from edge_sdk.errors import ConfigError
 
 
@@ -68,7 +69,15 @@ def register(
     console = Console(stderr=True)
     with console.status("reading") as status:
         sampled, identities = _sample(
-            registration, ir, visible, rig, pairs, seconds, fps, allow_gaps
+            registration,
+            ir,
+            visible,
+            rig,
+            pairs,
+            seconds,
+            fps,
+            allow_gaps,
+            (output, overlay, report),
         )
         result = registration.register(
             sampled,
@@ -103,6 +112,7 @@ def _sample(
     seconds: float,
     fps: float | None,
     allow_gaps: bool,
+    outputs: tuple[Path | None, ...],
 ) -> tuple[list[Any], dict[str, str | None]]:
     if rig is not None:
         if ir is not None or visible is not None:
@@ -110,6 +120,8 @@ def _sample(
         from edge_sdk.config import load_rig
 
         config = load_rig(rig)
+        for path in outputs:
+            check_output(path, sources_of(rig, config))
         identities = {
             name: getattr(getattr(config.cameras, name), "device", None)
             for name in ("ir", "visible")
