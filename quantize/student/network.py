@@ -38,6 +38,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from quantize.student.space import (
+    BLOCK,
     FilterBank,
     SmoothBlocks,
     depth_to_space,
@@ -203,6 +204,8 @@ class Student(nn.Module):
         c = self.config
         ir_blocks = space_to_depth(ir)
         visible_blocks = space_to_depth(visible)
+        # Repeated pixel by pixel. A border of repeated blocks has an edge that is sharpened.
+        framed = space_to_depth(F.pad(visible, (BLOCK,) * 4, mode="replicate"))
         first = F.relu(1.0 - state.age)
         stripes, profile = self.stripes(ir_blocks, state.profile, state.age)
         now = ir_blocks - stripes
@@ -224,7 +227,7 @@ class Student(nn.Module):
         some = now[:, :, :: SPARSE[0], :: SPARSE[1]]
         texture = some - some.mean(1, keepdim=True)
         measured = (
-            *self.blur_meter(visible_blocks, SPARSE),
+            *self.blur_meter(framed, SPARSE),
             stripes,
             change[:, :, :: SPARSE[0], :: SPARSE[1]],
             texture,
@@ -246,16 +249,18 @@ class Student(nn.Module):
 
         curve, softness = torch.split(tone, [5, c.visible_bands], 1)
         # Zeros beyond the border would be detail to restore: a row of dots along it.
-        soft = self.soften(_repeat_border(visible_blocks)) * F.relu(self.choose(head))
+        soft = self.soften(framed) * F.relu(self.choose(head))
         sharp = visible_blocks + self.detail(_repeat_border(soft))
-        bands = self.visible_bank(visible_blocks)
+        bands = self.visible_bank(framed)
         for band, local, overall in zip(bands, on_visible, softness.split(1, 1), strict=True):
             sharp = sharp + band * (local + overall)
         gain_visible = least_visible + (1.0 - least_visible) * torch.sigmoid(visible_gate)
         sharp = state.visible + gain_visible * (sharp - state.visible)
         gain = least_ir + (1.0 - least_ir) * torch.sigmoid(gate)
         average = before + gain * change
-        for band, strength in zip(self.ir_bank(F.relu(average)), on_ir, strict=True):
+        for band, strength in zip(
+            self.ir_bank(_repeat_border(F.relu(average))), on_ir, strict=True
+        ):
             average = average + band * strength
 
         scale, offset, toe, visible_scale, visible_offset = torch.split(curve, 1, 1)

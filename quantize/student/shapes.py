@@ -72,10 +72,11 @@ class PixelWeights(nn.Module):
         self.weights = _small(nn.Conv2d(widths[0], (1 + BANDS) * BLOCK**2, 1))
 
     def forward(self, ir: Tensor, visible: Tensor) -> Tensor:
+        framed = space_to_depth(F.pad(visible, (BLOCK,) * 4, mode="replicate"))
         ir, visible = space_to_depth(ir), space_to_depth(visible)
         weights = self.weights(self.trunk(torch.cat([ir, visible], 1)))
         share, *strengths = weights.split(BLOCK**2, 1)
-        for band, strength in zip(self.bank(visible), strengths, strict=True):
+        for band, strength in zip(self.bank(framed), strengths, strict=True):
             visible = visible + band * strength
         return depth_to_space(visible + torch.sigmoid(share) * (ir - visible))
 
@@ -91,10 +92,11 @@ class BlockWeights(nn.Module):
         self.smooth = SmoothBlocks()
 
     def forward(self, ir: Tensor, visible: Tensor) -> Tensor:
+        framed = space_to_depth(F.pad(visible, (BLOCK,) * 4, mode="replicate"))
         ir, visible = space_to_depth(ir), space_to_depth(visible)
         weights = self.weights(self.trunk(torch.cat([ir, visible], 1)))
         choice, on_ir, on_visible, *strengths = weights.split(1, 1)
-        for band, strength in zip(self.bank(visible), strengths, strict=True):
+        for band, strength in zip(self.bank(framed), strengths, strict=True):
             visible = visible + band * strength
         share = torch.sigmoid(choice)
         mix = torch.cat([share, share + on_ir, 1.0 - share + on_visible], 1)

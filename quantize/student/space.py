@@ -46,8 +46,8 @@ class FilterBank(nn.Module):
 
     Every one of the 16 pixels of a block is filtered with the same 9 x 9 weights, so that the
     bank is shift-equivariant at full resolution although it runs as one 3 x 3 convolution on
-    blocks. Input (B, 16 sources, h, w), output (B, 16, h, w) of each filter: cutting one tensor
-    apart would cost inference engines a copy.
+    blocks. Input (B, 16 sources, h + 2, w + 2), a block of border all around; output (B, 16, h, w)
+    of each filter: cutting one tensor apart would cost inference engines a copy.
     """
 
     def __init__(self, weights: Tensor) -> None:
@@ -74,8 +74,7 @@ class FilterBank(nn.Module):
     def forward(self, blocks: Tensor, stride: tuple[int, int] = (1, 1)) -> tuple[Tensor, ...]:
         """``stride``: of the blocks, down and across, for which alone results are computed."""
         weights = self._frozen or self.block_weights().split(BLOCK * BLOCK)
-        padded = F.pad(blocks, (1, 1, 1, 1), mode="replicate")
-        return tuple(F.conv2d(padded, part, stride=stride) for part in weights)
+        return tuple(F.conv2d(blocks, part, stride=stride) for part in weights)
 
 
 class SmoothBlocks(nn.Module):

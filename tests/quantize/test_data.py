@@ -107,10 +107,10 @@ def test_colour_clips_are_grey_clips_of_each_channel(tmp_path):
             grey = _sampler(recordings, **options).draw()
             assert np.array_equal(clip.ir, grey.ir)
             assert np.array_equal(clip.clean_visible[..., k], grey.clean_visible)
-            # Sensor noise is of each channel's own, at most 1.2 levels of 255; a colour codec
-            # leaves other residue than a grey one, a few levels.
+            # Sensor noise is of each channel's own, half a level of 255; a colour codec of low
+            # quality leaves other residue than a grey one, a few levels.
             stray = clip.visible[..., k] - grey.visible
-            assert abs(stray.mean()) < 1.5 / 255 and stray.std() < 8 / 255
+            assert abs(stray.mean()) < 4 / 255 and stray.std() < 10 / 255
         degraded += not np.array_equal(clip.visible, clip.clean_visible)
     assert 0 < degraded < 30
 

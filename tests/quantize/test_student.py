@@ -14,6 +14,7 @@ from quantize.student.network import (
     Student,
     StudentConfig,
     mix_blocks,
+    sharpening_bands,
 )
 from quantize.student.space import (
     FilterBank,
@@ -43,11 +44,20 @@ def test_filter_bank_is_a_full_resolution_convolution():
     torch.manual_seed(1)
     filters = torch.randn(3, 2, 9, 9)
     images = torch.rand(1, 2, 48, 64)
-    blocks = torch.cat([space_to_depth(images[:, k : k + 1]) for k in range(2)], 1)
+    framed = F.pad(images, (4, 4, 4, 4), mode="replicate")
+    blocks = torch.cat([space_to_depth(framed[:, k : k + 1]) for k in range(2)], 1)
     result = depth_to_space(torch.cat(FilterBank(filters)(blocks), 1))
-    expected = F.conv2d(images, filters, padding=4)
-    inner = (..., slice(4, -4), slice(4, -4))  # the border is padded differently
-    assert torch.allclose(result[inner], expected[inner], atol=1e-4)
+    assert torch.allclose(result, F.conv2d(framed, filters), atol=1e-4)
+
+
+def test_a_ramp_is_sharpened_no_more_at_its_border():
+    """Repeated pixels go on at the border; repeated blocks would make a step of it."""
+    image = torch.linspace(0.2, 0.8, 64).expand(1, 1, 64, 64).contiguous()
+    pixels = space_to_depth(F.pad(image, (4, 4, 4, 4), mode="replicate"))
+    blocks = F.pad(space_to_depth(image), (1, 1, 1, 1), mode="replicate")
+    bank = FilterBank(sharpening_bands(1))
+    (ours,), (repeated) = bank(pixels), bank(blocks)
+    assert ours.abs().max() < 0.03 < 0.1 < repeated[0].abs().max()
 
 
 def test_gaussian_filter():
