@@ -34,7 +34,7 @@ __all__ = ["main", "package"]
 
 CALIBRATION_CLIPS = 32
 CALIBRATION_SIZE = 256
-PERCENTILE = 99.8
+PERCENTILE = 99.5
 """Of the absolute values of a tensor: its range. What is larger is cut off.
 
 A wider range makes all steps coarser, which shifts the pooled features and with them the tone.
