@@ -5,9 +5,9 @@ carries fixed, spatially white column stripes (sigma 7 to 12 grey levels, no row
 that is white in space and time (sigma 9 to 14, independent of the level), and the tone of the raw
 signal: the clean frames are tone-mapped with crushed blacks, the degraded ones are not. The visible
 is blurred (kernel 15, sigma 0.9 to 2.1, constant in a sequence) and 5 to 12 levels brighter. What
-no blur of the clean frame explains (3 to 5 levels) is blurred itself: at more than a third of a
+no blur of the clean frame explains (a few levels) is blurred itself: at more than a third of a
 cycle a pixel only the rounding to 8 bits is left. So the picture has been through a codec BEFORE
-the blur, not after it, and JPEG of quality 15 to 45 there has the spectrum, and leaves what a
+the blur, not after it, and JPEG of quality 15 to 60 there has the spectrum, and leaves what a
 linear inverse can restore, of the real frames.
 """
 

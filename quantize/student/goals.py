@@ -18,6 +18,7 @@ from quantize.student.quality import (
     edge_transfer,
     mutual_information,
     ssim,
+    textured,
     visual_information,
 )
 
@@ -56,7 +57,7 @@ GOALS = {
     "vc": Goal(1.0, 1.25, 2.0, 0.6 / 255, at_most=True),
     "flicker": Goal(1.05, 1.25, 0.8, 0.4 / 255, at_most=True),
 }
-"""The goals of ``benchmarks.goals`` with a margin of 1 to 4 %. For degraded sources they stand
+"""The goals of ``benchmarks.goals`` with a margin. For degraded sources they stand
 against the clean sources too: the multiples are the degraded goals over what the maximum of clean
 sources scores, on the scenes that the goals come from. ``vif_visible`` is ours: without it, a
 picture that is one source alone pays where the other has little to say."""
@@ -84,9 +85,8 @@ def goal_shortfall(
         wanted["contrast"] = wanted["contrast"].clamp(0.5, 1.0)
     found = _figures(picture, a, b, targets)
     there = {name: torch.ones_like(each) for name in found}
-    # A flat source carries no information to be kept, and its VIF is noise.
-    there["vif_ir"] = _textured(a)
-    there["vif_visible"] = _textured(b)
+    there["vif_ir"] = textured(a)
+    there["vif_visible"] = textured(b)
     there["vif"] = torch.minimum(there["vif_ir"], there["vif_visible"])
     there["contrast"] = targets.there
     parts = {
@@ -154,7 +154,3 @@ def _variation(moved: Tensor, ir: Tensor, visible: Tensor) -> Tensor:
 def _inside(moved: Tensor, calm: Tensor) -> Tensor:
     """Mean absolute change where both sources stand still, (B,); 0 where they nowhere do."""
     return (moved.abs() * calm).sum((0, 2, 3, 4)) / calm.sum((0, 2, 3, 4)).clamp(min=1)
-
-
-def _textured(source: Tensor) -> Tensor:
-    return (source.std((1, 2, 3)) * 255 / 6).clamp(max=1)

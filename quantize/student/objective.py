@@ -15,6 +15,7 @@ from quantize.student.quality import (
     edge_transfer,
     gradients,
     ssim,
+    textured,
     visual_information,
 )
 
@@ -78,7 +79,7 @@ class StudentObjective:
 
         ``clean_ir``, ``clean_visible`` are (T, B, 1, H, W); ``judged`` are the frames on which the
         (costly) metrics are taken; ``harm`` is (B,) the share of a clip's sources that are
-        degraded, which ``goals`` wants to know.
+        degraded, which ``goals`` wants to know; None stands for none.
         """
         fused = torch.stack([output.fused for output in outputs])
         ir = torch.stack([output.ir for output in outputs])
@@ -117,11 +118,8 @@ class StudentObjective:
             x[frames].flatten(0, 1) for x in (fused, clean_ir, clean_visible)
         )
         if self.information:
-            # A flat source carries no information to be kept, and its VIF is noise.
-            weight_ir = (source_ir.std((1, 2, 3)) * 255 / 6).clamp(max=1)
-            weight_visible = (source_visible.std((1, 2, 3)) * 255 / 6).clamp(max=1)
-            vif = weight_ir * visual_information(picture, source_ir)
-            vif = vif + weight_visible * visual_information(picture, source_visible)
+            vif = textured(source_ir) * visual_information(picture, source_ir)
+            vif = vif + textured(source_visible) * visual_information(picture, source_visible)
             parts["information"] = 1 - 0.5 * vif.mean()
         if self.structure:
             both = ssim(picture, source_ir) + ssim(picture, source_visible)
@@ -141,7 +139,8 @@ class StudentObjective:
             short = F.relu(1.0 - targets.contrast(picture)) * targets.there
             parts["contrast"] = short.sum() / (targets.there.sum() + 1.0)
         shown: dict[str, float] = {}
-        if self.goals and harm is not None:
+        if self.goals:
+            harm = torch.zeros_like(clean_ir[0, :, 0, 0, 0]) if harm is None else harm
             parts["goals"], shown = goal_shortfall(fused, clean_ir, clean_visible, harm, frames)
         total = torch.stack([getattr(self, name) * value for name, value in parts.items()]).sum()
         return total, {name: float(value.detach()) for name, value in parts.items()} | shown

@@ -21,6 +21,7 @@ __all__ = [
     "gradients",
     "mutual_information",
     "ssim",
+    "textured",
     "visual_information",
 ]
 
@@ -36,7 +37,7 @@ def _window(size: int, sigma: float) -> Tensor:
 class _Window(torch.autograd.Function):
     """Separable symmetric window, valid part; its gradient is the same window on a padded one.
 
-    PyTorch's own gradient of such a convolution takes five times as long on a CPU.
+    PyTorch's own gradient of such a convolution takes several times as long on a CPU.
     """
 
     @staticmethod
@@ -89,6 +90,11 @@ def visual_information(fused: Tensor, source: Tensor, scales: int = 4) -> Tensor
         kept = kept + torch.log2(1 + gain**2 * var_s / (rest + noise)).sum((1, 2, 3))
         total = total + torch.log2(1 + var_s / noise).sum((1, 2, 3))
     return kept / (total + 1.0)
+
+
+def textured(source: Tensor) -> Tensor:
+    """(B,) 0 to 1: a flat source carries no information to be kept, and its VIF is noise."""
+    return (source.std((1, 2, 3)) * 255 / 6).clamp(max=1)
 
 
 def ssim(fused: Tensor, source: Tensor) -> Tensor:

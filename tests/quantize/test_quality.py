@@ -10,7 +10,9 @@ from benchmarks import metrics
 from quantize.student.objective import _invented
 from quantize.student.quality import (
     HotTargets,
+    _smooth,
     edge_transfer,
+    gradients,
     ssim,
     visual_information,
 )
@@ -75,3 +77,18 @@ def test_invented_edges_by_hand():
     # One column boundary of 7 (squares of 4 pixels), of 3 (8) and of 1 (16); rows have none.
     expected = 0.4 * (1 / 7 + 1 / 3 + 1) / 6
     assert float(_invented(step, flat, flat)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_window_s_own_gradient_is_the_numerical_one():
+    image = torch.rand(1, 2, 9, 10, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: _smooth(x, 5, 1.0), image)
+
+
+def test_gradients_are_those_of_sobel(pictures):
+    import cv2
+
+    _, visible, _ = pictures
+    ours = gradients(_tensor(visible))[0].numpy() * 255 * 4
+    for k, axes in enumerate(((1, 0), (0, 1))):
+        theirs = cv2.Sobel(visible, cv2.CV_64F, *axes)[1:-1, 1:-1]
+        assert np.allclose(ours[k], theirs, atol=1e-2)
