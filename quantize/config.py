@@ -32,6 +32,7 @@ class TrainConfig(BaseModel):
         frames: frames of a clip that gradients flow through.
         burn_in: frames before them that only fill the recurrent state; the teacher has none and
             takes no notice.
+        judged: frames of a clip that the student's costly figures are taken on, drawn anew each step.
         size: side of the square crop, pixels.
         learning_rate, final_learning_rate, weight_decay, clip_norm: of AdamW.
         warm_up: steps of linear warm-up.
@@ -61,6 +62,7 @@ class TrainConfig(BaseModel):
     batch: int = Field(6, ge=1)
     frames: int = Field(6, ge=2)
     burn_in: int = Field(4, ge=0)
+    judged: int = Field(2, ge=1)
     size: int = Field(128, ge=32, multiple_of=32)
     learning_rate: float = Field(1.5e-3, gt=0)
     final_learning_rate: float = Field(2e-5, ge=0)

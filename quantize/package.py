@@ -109,15 +109,15 @@ def _is_worth_it(node: onnx.NodeProto, weight: NDArray[np.float32]) -> bool:
     over blocks of 16 pixels what it rounds, and is cheap.
     """
     names = node.name + "".join(node.input)
-    exempt = ("stripes", "judge", "context", "tone", "visible_bank", "student.weights", "up2")
+    exempt = ("stripes", "context", "tone", "visible_bank", "student.weights", "up2")
     if any(part in names for part in exempt):
         return False
-    return weight.size >= SMALL or any(part in names for part in ("choose", "evidence"))
+    return weight.size >= SMALL or "evidence" in names
 
 
 def _touches_the_picture(node: onnx.NodeProto) -> bool:
-    """Bands and detail are added to the picture: steps of theirs would be seen."""
-    return any("bank" in name or "student.detail" in name for name in node.input)
+    """Bands are added to the picture: steps of theirs would be seen."""
+    return any("bank" in name for name in node.input)
 
 
 def _feed(

@@ -19,8 +19,9 @@ Parts, in the order of the data:
 4. From global features and measured energies (of the sharpening bands, of the stripes, of change
    and texture in the infrared), smoothed over time: a tone curve for each source, and how soft the
    visible picture is as a whole.
-5. The restoration of detail: weights of the trunk on learnt linear bands of both sources, and, for
-   the visible luma, two convolutions on blocks whose features the trunk lets through or not.
+5. The restoration of detail: weights of the trunk on learnt linear bands of both sources. (Two
+   convolutions on blocks beside them gave the restored visible luma .01 of SSIM and the fused
+   picture nothing.)
 6. The mix of both restored sources, :func:`mix_blocks`: a pyramid of two levels. The mix is a state
    too: a fused pixel between its sources moves as they do as long as the mix stands still (the
    paper's variational loss is at its minimum there), so that it may follow only at a gain that the
@@ -84,7 +85,6 @@ class StudentConfig:
         stem: channels at 1/4 of the resolution.
         evidence: channels that tell the stem what changed, and how the sources were mixed before.
         head: channels that the maps of a block are read from.
-        detail: channels of the convolutions that restore the visible luma's detail.
         middle: channels at 1/8.
         low: channels at 1/16.
         hidden: channels of the recurrent state at 1/8.
@@ -95,7 +95,6 @@ class StudentConfig:
     stem: int = 32
     evidence: int = 16
     head: int = 16
-    detail: int = 16
     middle: int = 48
     low: int = 96
     hidden: int = 16
@@ -165,16 +164,11 @@ class Student(nn.Module):
         self.up2 = nn.Conv2d(c.low, c.middle, 1)
         self.up1 = nn.Conv2d(c.middle, c.stem, 1)
         self.head = _conv(c.stem, c.head)
-        self.soften = _conv(16, c.detail, padding=0)
-        self.choose = nn.Conv2d(c.head, c.detail, 1)
-        self.detail = nn.Conv2d(c.detail, 16, 3)
         self.weights = nn.Conv2d(c.head, len(MAPS) + c.visible_bands + c.ir_bands, 1)
         self.smooth = SmoothBlocks()
         nn.init.normal_(self.weights.weight, std=0.01)
-        nn.init.zeros_(self.detail.weight)
-        for conv in (self.weights, self.detail, self.choose):
-            assert conv.bias is not None
-            nn.init.zeros_(conv.bias)
+        assert self.weights.bias is not None
+        nn.init.zeros_(self.weights.bias)
         nn.init.zeros_(curve.weight)
         assert curve.bias is not None
         nn.init.zeros_(curve.bias)
@@ -248,9 +242,7 @@ class Student(nn.Module):
         on_visible, on_ir = strengths[: c.visible_bands], strengths[c.visible_bands :]
 
         curve, softness = torch.split(tone, [5, c.visible_bands], 1)
-        # Zeros beyond the border would be detail to restore: a row of dots along it.
-        soft = self.soften(framed) * F.relu(self.choose(head))
-        sharp = visible_blocks + self.detail(_repeat_border(soft))
+        sharp = visible_blocks
         bands = self.visible_bank(framed)
         for band, local, overall in zip(bands, on_visible, softness.split(1, 1), strict=True):
             sharp = sharp + band * (local + overall)

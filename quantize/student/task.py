@@ -58,7 +58,8 @@ class StudentTask:
             for t in range(start, stop):
                 output, state = model(ir[t], visible[t], state)
                 outputs.append(StudentOutput(*(image.float() for image in output)))
-        judged = sorted(rng.choice(self.config.frames, size=2, replace=False).tolist())
+        count = min(self.config.judged, self.config.frames)
+        judged = sorted(rng.choice(self.config.frames, size=count, replace=False).tolist())
         total, parts = self.objective(
             outputs,
             clean_ir[start:stop],

@@ -10,7 +10,7 @@ from quantize.int8 import calibrate, quantise
 from quantize.student.fake_quantise import attach
 from quantize.student.network import Student, StudentConfig
 
-SMALL = StudentConfig(stem=16, head=16, middle=16, low=16, hidden=16, detail=16)
+SMALL = StudentConfig(stem=16, head=16, middle=16, low=16, hidden=16)
 
 
 def _packed(conv: nn.Conv2d, features: np.ndarray) -> np.ndarray:
