@@ -32,7 +32,7 @@ class TrainConfig(BaseModel):
         frames: frames of a clip that gradients flow through.
         burn_in: frames before them that only fill the recurrent state; the teacher has none and
             takes no notice.
-        judged: frames of a clip that the student's costly figures are taken on, drawn anew each step.
+        judged: frames of a clip that the student's costly figures are taken on, drawn at random.
         size: side of the square crop, pixels.
         learning_rate, final_learning_rate, weight_decay, clip_norm: of AdamW.
         warm_up: steps of linear warm-up.

@@ -27,18 +27,17 @@ from quantize.config import TrainConfig, load_train_config
 from quantize.data import ClipSampler, Recordings
 from quantize.int8 import calibrate, load_onnx, quantise
 from quantize.macs import count_macs, parameter_count
+from quantize.student.equalise import equalise
 from quantize.student.export import Deployed, export_onnx, state_shapes
 from quantize.student.network import MULTIPLE_PX, Student, StudentConfig
 
 __all__ = ["main", "package"]
 
 CALIBRATION_CLIPS = 32
+EQUALISING_CLIPS = 24
 CALIBRATION_SIZE = 256
-PERCENTILE = 99.5
-"""Of the absolute values of a tensor: its range. What is larger is cut off.
-
-A wider range makes all steps coarser, which shifts the pooled features and with them the tone.
-"""
+PERCENTILE = 99.9
+"""Of the absolute values of a tensor: its range. What is larger is cut off."""
 SMALL = 4000  # weights; smaller convolutions stay in float, they cost nothing
 
 
@@ -52,6 +51,7 @@ def package(
         ConfigError, SourceError: the calibration data cannot be read.
     """
     student = _load(weights, config)
+    equalise(student, _clips(config))
     output.mkdir(parents=True, exist_ok=True)
     fp32, int8 = output / "fp32.onnx", output / "int8.onnx"
     export_onnx(student, fp32)
@@ -118,6 +118,16 @@ def _is_worth_it(node: onnx.NodeProto, weight: NDArray[np.float32]) -> bool:
 def _touches_the_picture(node: onnx.NodeProto) -> bool:
     """Bands are added to the picture: steps of theirs would be seen."""
     return any("bank" in name for name in node.input)
+
+
+def _clips(config: TrainConfig) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Clips of the TRAINING data, (8, 1, 1, size, size) each."""
+    recordings = Recordings(config.data, config.cache)
+    sampler = ClipSampler(recordings, CALIBRATION_SIZE, 8, seed=config.seed + 2)
+    for _ in range(EQUALISING_CLIPS):
+        clip = sampler.draw()
+        ir, visible = (torch.from_numpy(x)[:, None, None] for x in (clip.ir, clip.visible))
+        yield ir, visible
 
 
 def _feed(
