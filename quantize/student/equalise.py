@@ -3,7 +3,7 @@
 A ReLU passes a positive factor through, so that a channel may be made smaller where it is written
 and larger where it is read: the network stays what it is, but one loud channel no longer decides
 the step that its quiet neighbours are rounded to. The student's stem reads the sources themselves,
-0 to 1, beside features of evidence that reach twenty times as far.
+0 to 1, beside features of evidence that training left sixteen times as large.
 """
 
 from __future__ import annotations
