@@ -3,7 +3,7 @@
 A ReLU passes a positive factor through, so that a channel may be made smaller where it is written
 and larger where it is read: the network stays what it is, but one loud channel no longer decides
 the step that its quiet neighbours are rounded to. The student's stem reads the sources themselves,
-0 to 1, beside features of evidence that training left sixteen times as large.
+0 to 1, beside features of evidence that training leaves many times as large.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ def equalise(student: Student, clips: Iterable[tuple[Tensor, Tensor]]) -> None:
     """
     evidence, stem, head = student.evidence, student.stem[0], student.head[0]
     down, up = student.down1[0], student.up1
-    for conv in (stem, head, down):
-        assert isinstance(conv, nn.Conv2d)
+    assert isinstance(stem, nn.Conv2d)
     ranges = _Ranges({"evidence": evidence, "stem": stem}, {"head": head})
     for ir, visible in clips:
         state = student.initial_state(1, *ir.shape[-2:])
         for now_ir, now_visible in zip(ir, visible, strict=True):
             _, state = student(now_ir, now_visible, state)
     ranges.stop()
-    # The sources beside it have a range of one.
-    _scale([evidence], [(stem, 32)], ranges.of["evidence"])
+    # The sources, which the stem reads before it, have a range of one.
+    sources = stem.in_channels - len(ranges.of["evidence"])
+    _scale([evidence], [(stem, sources)], ranges.of["evidence"])
     fine = torch.maximum(ranges.of["stem"], ranges.of["head"])
     loud = fine > QUIET
     middle = fine[loud].log().mean().exp()

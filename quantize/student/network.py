@@ -20,8 +20,7 @@ Parts, in the order of the data:
    and texture in the infrared), smoothed over time: a tone curve for each source, and how soft the
    visible picture is as a whole.
 5. The restoration of detail: weights of the trunk on learnt linear bands of both sources. (Two
-   convolutions on blocks beside them gave the restored visible luma .01 of SSIM and the fused
-   picture nothing.)
+   convolutions on blocks beside them gave the fused picture nothing.)
 6. The mix of both restored sources, :func:`mix_blocks`: a pyramid of two levels. The mix is a state
    too: a fused pixel between its sources moves as they do as long as the mix stands still (the
    paper's variational loss is at its minimum there), so that it may follow only at a gain that the
@@ -308,8 +307,8 @@ def _repeat_border(blocks: Tensor) -> Tensor:
     return F.pad(blocks, (1, 1, 1, 1), mode="replicate")
 
 
-def _conv(inputs: int, outputs: int, stride: int = 1, padding: int = 1) -> nn.Sequential:
-    conv = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=padding)
+def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    conv = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1)
     nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
     assert conv.bias is not None
     nn.init.zeros_(conv.bias)

@@ -66,7 +66,7 @@ def test_a_silent_channel_is_left_alone(student: Student) -> None:
 
 
 def test_the_shipped_stem_reads_the_sources_finer_than_three_levels() -> None:
-    """With the loudest evidence on the same grid, a step was 31 of the sources' 255 levels."""
+    """With the loudest evidence on the same grid, a step was tens of the sources' 255 levels."""
     graph = onnx.load(load_model().folder / "int8.onnx").graph
     constants = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
     weight = next(n.output[0] for n in graph.node if n.input[0] == "student.stem.0.weight.q")
