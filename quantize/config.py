@@ -44,6 +44,9 @@ class TrainConfig(BaseModel):
         objective: weights of the loss terms; those that are not named keep their default.
         sampler: keyword arguments of :class:`quantize.data.ClipSampler`.
         start_from: weights (safetensors) to start from; None starts from random ones.
+        only: parts of the network (``tone`` of the student, say) that are trained; none stands for
+            all. What is told by the whole picture is learnt best on whole pictures, for which
+            there is no time otherwise.
         distil_from: folder of a packed student whose pictures a new one is to follow.
         distil_weight: of the distance to them, beside the objective.
         int8_rounding: learn under the rounding of INT8, see ``quantize.student.fake_quantise``; the
@@ -79,6 +82,7 @@ class TrainConfig(BaseModel):
     objective: dict[str, float] = Field(default_factory=dict)
     sampler: dict[str, float] = Field(default_factory=dict)
     start_from: Path | None = None
+    only: tuple[str, ...] = ()
     distil_from: Path | None = None
     distil_weight: float = Field(20.0, gt=0)
     int8_rounding: bool = False

@@ -91,9 +91,12 @@ def train(config: TrainConfig) -> dict[str, float]:
     if config.start_from is not None:
         where = f"start_from {config.start_from}"
         _load(model, _widened(model, read_weights(config.start_from)), where)
+    _freeze_all_but(config.only, model)
     average = {name: value.detach().clone() for name, value in model.state_dict().items()}
     optimiser = torch.optim.AdamW(
-        model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        (p for p in model.parameters() if p.requires_grad),
+        lr=config.learning_rate,
+        weight_decay=config.weight_decay,
     )
     step = _resume(config, model, average, optimiser, device)
     sampler = _make_sampler(config, recordings, task.clip_frames)
@@ -179,6 +182,19 @@ class _ClipLoss(nn.Module):
         self, clips: list[Clip], rng: np.random.Generator, device: torch.device
     ) -> tuple[Tensor, dict[str, float]]:
         return self.task.loss(self.model, clips, rng, device)
+
+
+def _freeze_all_but(parts: tuple[str, ...], model: nn.Module) -> None:
+    """Let only these parts be trained; none stands for all.
+
+    Raises:
+        ConfigError: the network has no such part.
+    """
+    if not parts:
+        return
+    check_names(dict.fromkeys(parts), [name for name, _ in model.named_children()], "only")
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name.split(".")[0] in parts)
 
 
 def _mean_over_processes(figures: dict[str, float], device: torch.device) -> dict[str, float]:

@@ -2,8 +2,8 @@
 
 A ReLU passes a positive factor through, so that a channel may be made smaller where it is written
 and larger where it is read: the network stays what it is, but one loud channel no longer decides
-the step that its quiet neighbours are rounded to. The student's stem reads the sources themselves,
-0 to 1, beside features of evidence that training leaves many times as large.
+the step that its quiet neighbours are rounded to. (What the stem reads needs no such thing: sources
+and evidence end at one.)
 """
 
 from __future__ import annotations
@@ -23,42 +23,36 @@ QUIET = 1e-3
 
 @torch.no_grad()
 def equalise(student: Student, clips: Iterable[tuple[Tensor, Tensor]]) -> None:
-    """Rescale the student's evidence and stem channels in place; its function stays the same.
+    """Rescale the student's stem channels in place; its function stays the same.
 
     Args:
         student: in evaluation mode.
         clips: infrared and visible, (T, 1, 1, H, W) each in [0, 1], of TRAINING scenes: what the
             ranges are measured on.
     """
-    evidence, stem, head = student.evidence, student.stem[0], student.head[0]
-    down, up = student.down1[0], student.up1
-    assert isinstance(stem, nn.Conv2d)
-    ranges = _Ranges({"evidence": evidence, "stem": stem}, {"head": head})
+    stem, head, down, up = student.stem[0], student.head[0], student.down1[0], student.up1
+    ranges = _Ranges({"stem": stem}, {"head": head})
     for ir, visible in clips:
         state = student.initial_state(1, *ir.shape[-2:])
         for now_ir, now_visible in zip(ir, visible, strict=True):
             _, state = student(now_ir, now_visible, state)
     ranges.stop()
-    # The sources, which the stem reads before it, have a range of one.
-    sources = stem.in_channels - len(ranges.of["evidence"])
-    _scale([evidence], [(stem, sources)], ranges.of["evidence"])
     fine = torch.maximum(ranges.of["stem"], ranges.of["head"])
     loud = fine > QUIET
     middle = fine[loud].log().mean().exp()
     # Half of the way: what the features lose in range, the weights that read them gain.
-    _scale([stem, up], [(head, 0), (down, 0)], torch.where(loud, fine / middle, 1.0).sqrt())
+    _scale([stem, up], [head, down], torch.where(loud, fine / middle, 1.0).sqrt())
 
 
-def _scale(writers: list[nn.Module], readers: list[tuple[nn.Module, int]], factor: Tensor) -> None:
-    """Divide what ``writers`` give by ``factor``, multiply what ``readers`` take from there."""
-    factor = torch.where(factor > QUIET, factor, torch.ones_like(factor))
+def _scale(writers: list[nn.Module], readers: list[nn.Module], factor: Tensor) -> None:
+    """Divide what ``writers`` give by ``factor``, multiply what ``readers`` take."""
     for conv in writers:
         assert isinstance(conv, nn.Conv2d) and conv.bias is not None
         conv.weight /= factor.view(-1, 1, 1, 1)
         conv.bias /= factor
-    for conv, first in readers:
+    for conv in readers:
         assert isinstance(conv, nn.Conv2d)
-        conv.weight[:, first : first + len(factor)] *= factor.view(1, -1, 1, 1)
+        conv.weight *= factor.view(1, -1, 1, 1)
 
 
 class _Ranges:

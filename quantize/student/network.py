@@ -16,9 +16,10 @@ Parts, in the order of the data:
    average too (the state ``visible``): what a codec does to a soft picture changes from frame to
    frame, and sharpening would bring it out.
 3. A U-shaped trunk at 1/4, 1/8 and 1/16 of the resolution with a recurrent state at 1/8.
-4. From global features and measured energies (of the sharpening bands, of the stripes, of change
-   and texture in the infrared), smoothed over time: a tone curve for each source, and how soft the
-   visible picture is as a whole.
+4. From global features, measured energies (of the sharpening bands, of the stripes, of change and
+   texture in the infrared) and the distribution of grey levels, smoothed over time: a tone curve
+   for each source, and how soft the visible picture is as a whole. (From features and energies
+   alone every degraded infrared got nearly the same curve.)
 5. The restoration of detail: weights of the trunk on learnt linear bands of both sources. (Two
    convolutions on blocks beside them gave the fused picture nothing.)
 6. The mix of both restored sources, :func:`mix_blocks`: a pyramid of two levels. The mix is a state
@@ -70,6 +71,8 @@ TONE_GAIN = 0.1
 HIDDEN_LIMIT = 6.0
 TOE = 0.25
 IR_MEASURES = 3
+LEVELS = (0.04, 0.08, 0.12, 0.16, 0.2, 0.24, 0.28, 0.34, 0.42, 0.5, 0.65, 0.8)
+LEVEL_WIDTH = 0.05
 BLURS = 2  # sharpening filters whose energies tell how soft the visible picture is
 SPARSE = (4, 2)  # one block in eight tells an energy as well as all of them
 MAPS = ("gate", "visible_gate", "mix_gate", "choice", "ir_detail", "visible_detail")
@@ -98,7 +101,7 @@ class StudentConfig:
     low: int = 96
     hidden: int = 16
     visible_bands: int = 2
-    ir_bands: int = 1
+    ir_bands: int = 2
 
 
 class StudentState(NamedTuple):
@@ -156,7 +159,9 @@ class Student(nn.Module):
         self.down2 = _conv(c.middle, c.low, stride=2)
         self.low1 = _conv(c.low, c.low)
         self.low2 = _conv(c.low, c.low)
-        pooled = c.low + BLURS + IR_MEASURES
+        self.register_buffer("levels", torch.tensor(LEVELS).view(1, -1, 1, 1), persistent=False)
+        self.levels: Tensor
+        pooled = c.low + BLURS + IR_MEASURES + 2 * len(LEVELS)
         self.context = nn.Conv2d(pooled, c.low, 1)
         curve = nn.Conv2d(32, 5 + c.visible_bands, 1)
         self.tone = nn.Sequential(nn.Conv2d(pooled, 32, 1), nn.ReLU(inplace=True), curve)
@@ -211,22 +216,26 @@ class Student(nn.Module):
         least_visible = least_visible.clamp(min=MIN_VISIBLE_GAIN)
         change = now - before
         known = torch.cat([change, visible_blocks - seen, state.mix, least], 1)
-        # Nothing negative goes into a large convolution: see the grid of quantize.int8.
-        sources = torch.cat([visible_blocks, F.relu(now), F.relu(self.evidence(known))], 1)
+        # Nothing negative goes into a large convolution, and nothing louder than the sources: what
+        # it reads shares one grid, see quantize.int8.
+        evidence = torch.clamp(self.evidence(known), 0.0, 1.0)
+        sources = torch.cat([visible_blocks, F.relu(now), evidence], 1)
         fine = self.stem(sources)
         middle = self.merge(torch.cat([self.down1(fine), state.hidden], 1))
         middle = self.mid(middle)
         low = self.low1(self.down2(middle))
         some = now[:, :, :: SPARSE[0], :: SPARSE[1]]
-        texture = some - some.mean(1, keepdim=True)
+        grey = some.mean(1, keepdim=True)
+        grey_visible = visible_blocks[:, :, :: SPARSE[0], :: SPARSE[1]].mean(1, keepdim=True)
         measured = (
             *self.blur_meter(framed, SPARSE),
             stripes,
             change[:, :, :: SPARSE[0], :: SPARSE[1]],
-            texture,
+            some - grey,
         )
-        energies = [_energy(x) for x in measured]
-        pooled = torch.cat([low.mean((2, 3), keepdim=True), *energies], 1)
+        statistics = [_energy(x) for x in measured]
+        statistics += [_brighter(x, self.levels) for x in (grey, grey_visible)]
+        pooled = torch.cat([low.mean((2, 3), keepdim=True), *statistics], 1)
         low = self.low2(low) + self.context(pooled)
         tone = state.tone + torch.clamp(1.0 / (state.age + 1.0), min=TONE_GAIN) * (
             self.tone(pooled) - state.tone
@@ -301,6 +310,11 @@ def mix_blocks(
 def _energy(blocks: Tensor) -> Tensor:
     """Mean absolute value on a logarithmic scale, about -2 to 2; (B, C, h, w) to (B, 1, 1, 1)."""
     return torch.log(blocks.abs().mean((1, 2, 3), keepdim=True) + QUIET) + 4.0
+
+
+def _brighter(grey: Tensor, levels: Tensor) -> Tensor:
+    """Share of the blocks above every level, softly; (B, 1, h, w) to (B, levels, 1, 1)."""
+    return torch.clamp((grey - levels) / LEVEL_WIDTH + 0.5, 0.0, 1.0).mean((2, 3), keepdim=True)
 
 
 def _repeat_border(blocks: Tensor) -> Tensor:

@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from quantize.int8 import calibrate, load_onnx, quantise
 from quantize.student.export import export_onnx, state_shapes
 from quantize.student.network import (
+    LEVEL_WIDTH,
+    LEVELS,
     MAPS,
     MIN_VISIBLE_GAIN,
     Student,
@@ -169,6 +171,26 @@ def test_a_mix_that_stands_still_moves_as_its_sources_do():
     change, of_ir, of_visible = (x[1:] - x[:-1] for x in (fused, ir, visible))
     assert (change >= torch.minimum(of_ir, of_visible) - 1e-5).all()
     assert (change <= torch.maximum(of_ir, of_visible) + 1e-5).all()
+
+
+def test_the_tone_is_told_how_grey_levels_are_distributed():
+    student = _plain_student(gate=40.0, mix=0.0, mix_gate=0.0)
+    ir, visible = torch.full((1, 1, 64, 96), 0.1), torch.full((1, 1, 64, 96), 0.3)
+    ir[..., :32] = 0.7  # a third of the picture
+    visible[..., :16, :] = 0.9  # a quarter
+    told: list[torch.Tensor] = []
+    student.tone[0].register_forward_pre_hook(lambda _m, args: told.append(args[0].flatten()))
+    with torch.no_grad():
+        student(ir, visible, student.initial_state(1, 64, 96))
+    levels = np.array(LEVELS)
+    far = [np.abs(levels - value) > LEVEL_WIDTH / 2 for value in (0.1, 0.7, 0.3, 0.9)]
+    shares = told[0][-2 * len(levels) :].numpy().reshape(2, -1)
+    for found, (low, high, share), clear in (
+        (shares[0], (0.1, 0.7, 1 / 3), far[0] & far[1]),
+        (shares[1], (0.3, 0.9, 1 / 4), far[2] & far[3]),
+    ):
+        expected = np.where(levels < low, 1.0, np.where(levels < high, share, 0.0))
+        np.testing.assert_allclose(found[clear], expected[clear], atol=1e-6)
 
 
 def test_values_of_blocks_are_interpolated_bilinearly():

@@ -199,6 +199,17 @@ def test_a_run_starts_from_given_weights(tmp_path):
     assert all(torch.allclose(first[name], second[name], atol=1e-7) for name in first)
 
 
+def test_only_the_named_parts_are_trained(tmp_path):
+    _train(_config(tmp_path, "first", steps=2, validation=None))
+    start = {"start_from": str(tmp_path / "first" / "weights.safetensors"), "validation": None}
+    _train(_config(tmp_path, "second", steps=2, only=["tone", "head"], **start))
+    first, second = (load_file(tmp_path / x / "weights.safetensors") for x in ("first", "second"))
+    changed = {name.split(".")[0] for name in first if not torch.equal(first[name], second[name])}
+    assert changed == {"tone", "head"}
+    with pytest.raises(ConfigError, match=r"only: 'tones' is none of .*tone"):
+        _train(_config(tmp_path, "third", steps=2, only=["tones"], **start))
+
+
 def test_damaged_checkpoint_and_weights(tmp_path):
     for name in ("checkpoint.pt", "weights.safetensors"):
         (tmp_path / "run").mkdir(exist_ok=True)
