@@ -263,15 +263,16 @@ class Student(nn.Module):
         ):
             average = average + band * strength
 
-        scale, offset, toe, visible_scale, visible_offset = torch.split(curve, 1, 1)
-        restored_ir = average * (1.0 + scale) + offset + toe * F.relu(TOE - average)
-        restored_visible = sharp * (1.0 + visible_scale) + visible_offset
+        restored_ir, restored_visible = _toned(average, sharp, curve)
         open_share = torch.sigmoid(mix_gate - GATE_START)
         follow = torch.maximum(MIN_MIX_GAIN + (1.0 - MIN_MIX_GAIN) * open_share, first)
         share = torch.sigmoid(choice)
         wanted = torch.cat([share, share + ir_detail, 1.0 - share + visible_detail], 1)
         mix = torch.clamp(state.mix + follow * (wanted - state.mix), 0.0, MAX_DETAIL)
-        fused = mix_blocks(restored_ir, restored_visible, mix, self.smooth)
+        # What the fused picture is wanted to be does not teach the tone: contrast that a goal asks
+        # for would come from curves that restore neither source.
+        mixed = _toned(average, sharp, curve.detach()) if self.training else None
+        fused = mix_blocks(*(mixed or (restored_ir, restored_visible)), mix, self.smooth)
         output = StudentOutput(
             depth_to_space(fused), depth_to_space(restored_ir), depth_to_space(restored_visible)
         )
@@ -305,6 +306,15 @@ def mix_blocks(
     base = base_visible + share * (base_ir - base_visible)
     fine_ir, fine_visible = ir - smooth(base_ir), visible - smooth(base_visible)
     return smooth(base) + smooth(on_ir) * fine_ir + smooth(on_visible) * fine_visible
+
+
+def _toned(ir: Tensor, visible: Tensor, curve: Tensor) -> tuple[Tensor, Tensor]:
+    """Both sources, (B, 16, h, w) each, through the tone curves of ``curve``, (B, 5, 1, 1)."""
+    scale, offset, toe, visible_scale, visible_offset = torch.split(curve, 1, 1)
+    return (
+        ir * (1.0 + scale) + offset + toe * F.relu(TOE - ir),
+        visible * (1.0 + visible_scale) + visible_offset,
+    )
 
 
 def _energy(blocks: Tensor) -> Tensor:
