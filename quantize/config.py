@@ -44,9 +44,8 @@ class TrainConfig(BaseModel):
         objective: weights of the loss terms; those that are not named keep their default.
         sampler: keyword arguments of :class:`quantize.data.ClipSampler`.
         start_from: weights (safetensors) to start from; None starts from random ones.
-        only: parts of the network (``tone`` of the student, say) that are trained; none stands for
-            all. What is told by the whole picture is learnt best on whole pictures, for which
-            there is no time otherwise.
+        only: parts of the network (``tone`` of the student, say) that are trained, the others stay
+            as they are; none stands for all.
         distil_from: folder of a packed student whose pictures a new one is to follow.
         distil_weight: of the distance to them, beside the objective.
         int8_rounding: learn under the rounding of INT8, see ``quantize.student.fake_quantise``; the

@@ -18,8 +18,7 @@ Parts, in the order of the data:
 3. A U-shaped trunk at 1/4, 1/8 and 1/16 of the resolution with a recurrent state at 1/8.
 4. From global features, measured energies (of the sharpening bands, of the stripes, of change and
    texture in the infrared) and the distribution of grey levels, smoothed over time: a tone curve
-   for each source, and how soft the visible picture is as a whole. (From features and energies
-   alone every degraded infrared got nearly the same curve.)
+   for each source, and how soft the visible picture is as a whole.
 5. The restoration of detail: weights of the trunk on learnt linear bands of both sources. (Two
    convolutions on blocks beside them gave the fused picture nothing.)
 6. The mix of both restored sources, :func:`mix_blocks`: a pyramid of two levels. The mix is a state
@@ -71,8 +70,8 @@ TONE_GAIN = 0.1
 HIDDEN_LIMIT = 6.0
 TOE = 0.25
 IR_MEASURES = 3
-LEVELS = (0.04, 0.08, 0.12, 0.16, 0.2, 0.24, 0.28, 0.34, 0.42, 0.5, 0.65, 0.8)
-LEVEL_WIDTH = 0.05
+GREY_LEVELS = (0.04, 0.08, 0.12, 0.16, 0.2, 0.24, 0.28, 0.34, 0.42, 0.5, 0.65, 0.8)
+GREY_WIDTH = 0.05
 BLURS = 2  # sharpening filters whose energies tell how soft the visible picture is
 SPARSE = (4, 2)  # one block in eight tells an energy as well as all of them
 MAPS = ("gate", "visible_gate", "mix_gate", "choice", "ir_detail", "visible_detail")
@@ -159,9 +158,11 @@ class Student(nn.Module):
         self.down2 = _conv(c.middle, c.low, stride=2)
         self.low1 = _conv(c.low, c.low)
         self.low2 = _conv(c.low, c.low)
-        self.register_buffer("levels", torch.tensor(LEVELS).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer(
+            "levels", torch.tensor(GREY_LEVELS).view(1, -1, 1, 1), persistent=False
+        )
         self.levels: Tensor
-        pooled = c.low + BLURS + IR_MEASURES + 2 * len(LEVELS)
+        pooled = c.low + BLURS + IR_MEASURES + 2 * len(GREY_LEVELS)
         self.context = nn.Conv2d(pooled, c.low, 1)
         curve = nn.Conv2d(32, 5 + c.visible_bands, 1)
         self.tone = nn.Sequential(nn.Conv2d(pooled, 32, 1), nn.ReLU(inplace=True), curve)
@@ -324,7 +325,7 @@ def _energy(blocks: Tensor) -> Tensor:
 
 def _brighter(grey: Tensor, levels: Tensor) -> Tensor:
     """Share of the blocks above every level, softly; (B, 1, h, w) to (B, levels, 1, 1)."""
-    return torch.clamp((grey - levels) / LEVEL_WIDTH + 0.5, 0.0, 1.0).mean((2, 3), keepdim=True)
+    return torch.clamp((grey - levels) / GREY_WIDTH + 0.5, 0.0, 1.0).mean((2, 3), keepdim=True)
 
 
 def _repeat_border(blocks: Tensor) -> Tensor:

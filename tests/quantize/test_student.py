@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from quantize.int8 import calibrate, load_onnx, quantise
 from quantize.student.export import export_onnx, state_shapes
 from quantize.student.network import (
-    LEVEL_WIDTH,
-    LEVELS,
+    GREY_LEVELS,
+    GREY_WIDTH,
     MAPS,
     MIN_VISIBLE_GAIN,
     Student,
@@ -182,8 +182,8 @@ def test_the_tone_is_told_how_grey_levels_are_distributed():
     student.tone[0].register_forward_pre_hook(lambda _m, args: told.append(args[0].flatten()))
     with torch.no_grad():
         student(ir, visible, student.initial_state(1, 64, 96))
-    levels = np.array(LEVELS)
-    far = [np.abs(levels - value) > LEVEL_WIDTH / 2 for value in (0.1, 0.7, 0.3, 0.9)]
+    levels = np.array(GREY_LEVELS)
+    far = [np.abs(levels - value) > GREY_WIDTH / 2 for value in (0.1, 0.7, 0.3, 0.9)]
     shares = told[0][-2 * len(levels) :].numpy().reshape(2, -1)
     for found, (low, high, share), clear in (
         (shares[0], (0.1, 0.7, 1 / 3), far[0] & far[1]),
@@ -191,6 +191,19 @@ def test_the_tone_is_told_how_grey_levels_are_distributed():
     ):
         expected = np.where(levels < low, 1.0, np.where(levels < high, share, 0.0))
         np.testing.assert_allclose(found[clear], expected[clear], atol=1e-6)
+
+
+def test_the_tone_learns_from_the_restoration_alone():
+    torch.manual_seed(8)
+    student = Student(SMALL).train()
+    ir, visible = torch.rand(2, 1, 1, 64, 96)
+    output, _ = student(ir, visible, student.initial_state(1, 64, 96))
+    curve = student.tone[2].bias  # five of the tone, then how soft the visible is
+    (by_fused,) = torch.autograd.grad(output.fused.square().sum(), curve, retain_graph=True)
+    by_sources = output.ir.square().sum() + output.visible.square().sum()
+    (by_restored,) = torch.autograd.grad(by_sources, curve)
+    assert (by_fused[:5] == 0).all() and (by_fused[5:] != 0).all()
+    assert (by_restored != 0).all()
 
 
 def test_values_of_blocks_are_interpolated_bilinearly():
