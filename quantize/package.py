@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
-from edge_sdk.errors import EdgeSdkError, ModelError
+from edge_sdk.errors import ConfigError, EdgeSdkError, ModelError
 from edge_sdk.fusion.model import FORMAT, VERSION, StateTensor
 from quantize.card import hash_file, last_scores, training_record
 from quantize.config import TrainConfig, load_train_config
@@ -30,6 +30,7 @@ from quantize.macs import count_macs, parameter_count
 from quantize.student.equalise import equalise
 from quantize.student.export import Deployed, export_onnx, state_shapes
 from quantize.student.network import MULTIPLE_PX, Student, StudentConfig
+from quantize.train import widened
 
 __all__ = ["main", "package"]
 
@@ -42,15 +43,34 @@ SMALL = 4000  # weights; smaller convolutions stay in float, they cost nothing
 
 
 def package(
-    weights: Path, config: TrainConfig, output: Path, name: str, command: str, notes: str = ""
+    weights: Path,
+    config: TrainConfig,
+    output: Path,
+    name: str,
+    command: str,
+    notes: str = "",
+    halfway: bool = False,
 ) -> None:
     """Write the model folder; ``notes`` go into the card.
 
+    ``halfway`` takes the mean of the weights and of those that the run started from. Both ends of a
+    short run lie in one valley; between them the network can be better than at either.
+
     Raises:
         ModelError: the weights are of another network.
+        ConfigError: ``halfway``, and the run started from nothing.
         ConfigError, SourceError: the calibration data cannot be read.
     """
     student = _load(weights, config)
+    if halfway:
+        if config.start_from is None:
+            raise ConfigError(
+                "--halfway needs start_from in the training configuration, found none"
+            )
+        start = widened(Student(StudentConfig(**config.options)), _read(config.start_from))
+        with torch.no_grad():
+            for key, value in student.state_dict().items():
+                value.lerp_(start[key], 0.5)
     equalise(student, _clips(config))
     output.mkdir(parents=True, exist_ok=True)
     fp32, int8 = output / "fp32.onnx", output / "int8.onnx"
@@ -90,14 +110,18 @@ def package(
 def _load(weights: Path, config: TrainConfig) -> Student:
     student = Student(StudentConfig(**config.options))
     try:
-        tensors = load_file(weights)
-        student.load_state_dict({key: value.float() for key, value in tensors.items()})
-    except OSError as error:
-        raise ModelError(f"weights {weights}: {error}") from None
+        student.load_state_dict(_read(weights))
     except RuntimeError as error:
         line = str(error).splitlines()[-1].strip()
         raise ModelError(f"weights {weights} are not of this student: {line}") from None
     return student.eval()
+
+
+def _read(weights: Path) -> dict[str, torch.Tensor]:
+    try:
+        return {key: value.float() for key, value in load_file(weights).items()}
+    except OSError as error:
+        raise ModelError(f"weights {weights}: {error}") from None
 
 
 def _is_worth_it(node: onnx.NodeProto, weight: NDArray[np.float32]) -> bool:
@@ -170,13 +194,24 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--weights", type=Path, help="default: weights.safetensors of the run")
     parser.add_argument("--output", type=Path, required=True, help="model folder to write")
     parser.add_argument("--name", default="student", help="name in the model card")
+    parser.add_argument(
+        "--halfway", action="store_true", help="the mean of these weights and of those started from"
+    )
     parser.add_argument("--notes", default="", help="what the configuration does not tell")
     options = parser.parse_args(arguments)
     try:
         config = load_train_config(options.config)
         weights = options.weights or config.output / "weights.safetensors"
         command = f"python -m quantize.train --config {options.config}"
-        package(weights, config, options.output, options.name, command, options.notes)
+        package(
+            weights,
+            config,
+            options.output,
+            options.name,
+            command,
+            options.notes,
+            options.halfway,
+        )
     except EdgeSdkError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

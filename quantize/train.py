@@ -32,7 +32,7 @@ from quantize.config import TrainConfig, check_names, load_train_config
 from quantize.data import Clip, ClipSampler, Recordings
 from quantize.videofusion import read_weights
 
-__all__ = ["Task", "main", "train"]
+__all__ = ["Task", "main", "train", "widened"]
 
 
 class Task(Protocol):
@@ -90,7 +90,7 @@ def train(config: TrainConfig) -> dict[str, float]:
     model = task.build().to(device)
     if config.start_from is not None:
         where = f"start_from {config.start_from}"
-        _load(model, _widened(model, read_weights(config.start_from)), where)
+        _load(model, widened(model, read_weights(config.start_from)), where)
     _freeze_all_but(config.only, model)
     average = {name: value.detach().clone() for name, value in model.state_dict().items()}
     optimiser = torch.optim.AdamW(
@@ -296,7 +296,7 @@ def _load(model: nn.Module, weights: Mapping[str, Tensor], source: str) -> None:
         ) from None
 
 
-def _widened(model: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def widened(model: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Weights of a narrower network of the same kind, to start a wider one from.
 
     Where the model's tensor is larger, the old one fills its leading corner; inputs that are new to

@@ -18,13 +18,15 @@ Parts, in the order of the data:
 3. A U-shaped trunk at 1/4, 1/8 and 1/16 of the resolution with a recurrent state at 1/8.
 4. From global features, measured energies (of the sharpening bands, of the stripes, of change and
    texture in the infrared) and the distribution of grey levels, smoothed over time: a tone curve
-   for each source, and how soft the visible picture is as a whole.
+   for each source, how soft the visible picture is as a whole, and the contrast and brightness of
+   the fused picture.
 5. The restoration of detail: weights of the trunk on learnt linear bands of both sources. (Two
    convolutions on blocks beside them gave the fused picture nothing.)
 6. The mix of both restored sources, :func:`mix_blocks`: a pyramid of two levels. The mix is a state
    too: a fused pixel between its sources moves as they do as long as the mix stands still (the
    paper's variational loss is at its minimum there), so that it may follow only at a gain that the
-   trunk predicts.
+   trunk predicts. What lies between two sources has less contrast than they have: one gain of
+   what is common to both gives it back.
 """
 
 from __future__ import annotations
@@ -73,6 +75,9 @@ IR_MEASURES = 3
 GREY_LEVELS = (0.04, 0.08, 0.12, 0.16, 0.2, 0.24, 0.28, 0.34, 0.42, 0.5, 0.65, 0.8)
 GREY_WIDTH = 0.05
 BLURS = 2  # sharpening filters whose energies tell how soft the visible picture is
+SPREADS = 4
+CONTRAST = (-0.5, 1.0)
+GREY = 0.4  # what the contrast turns about: a usual mean
 SPARSE = (4, 2)  # one block in eight tells an energy as well as all of them
 MAPS = ("gate", "visible_gate", "mix_gate", "choice", "ir_detail", "visible_detail")
 QUIET = 0.002  # half a grey level
@@ -114,7 +119,8 @@ class StudentState(NamedTuple):
         mix: (B, 3, H/4, W/4) shares of both sources in the fused picture, see :func:`mix_blocks`.
         visible: (B, 16, H/4, W/4) restored visible luma in block layout, before tone.
         hidden: (B, hidden, H/8, W/8) recurrent features.
-        tone: (B, 5 + visible_bands, 1, 1) smoothed tone coefficients, and gains of the bands.
+        tone: (B, 7 + visible_bands, 1, 1) smoothed: tone coefficients of the sources, gains of the
+            bands, contrast and brightness of the fused picture.
     """
 
     age: Tensor
@@ -162,9 +168,9 @@ class Student(nn.Module):
             "levels", torch.tensor(GREY_LEVELS).view(1, -1, 1, 1), persistent=False
         )
         self.levels: Tensor
-        pooled = c.low + BLURS + IR_MEASURES + 2 * len(GREY_LEVELS)
+        pooled = c.low + BLURS + IR_MEASURES + 2 * len(GREY_LEVELS) + SPREADS
         self.context = nn.Conv2d(pooled, c.low, 1)
-        curve = nn.Conv2d(32, 5 + c.visible_bands, 1)
+        curve = nn.Conv2d(32, 7 + c.visible_bands, 1)
         self.tone = nn.Sequential(nn.Conv2d(pooled, 32, 1), nn.ReLU(inplace=True), curve)
         self.up2 = nn.Conv2d(c.low, c.middle, 1)
         self.up1 = nn.Conv2d(c.middle, c.stem, 1)
@@ -194,7 +200,7 @@ class Student(nn.Module):
             mix=zeros(3, height // 4, width // 4),
             visible=zeros(16, height // 4, width // 4),
             hidden=zeros(self.config.hidden, height // 8, width // 8),
-            tone=zeros(5 + self.config.visible_bands, 1, 1),
+            tone=zeros(7 + self.config.visible_bands, 1, 1),
         )
 
     def forward(
@@ -236,6 +242,11 @@ class Student(nn.Module):
         )
         statistics = [_energy(x) for x in measured]
         statistics += [_brighter(x, self.levels) for x in (grey, grey_visible)]
+        share_before = state.mix[:, :1, :: SPARSE[0], :: SPARSE[1]]
+        mixed_before = grey_visible + share_before * (grey - grey_visible)
+        statistics += [
+            _level_and_spread(x) for x in (torch.maximum(grey, grey_visible), mixed_before)
+        ]
         pooled = torch.cat([low.mean((2, 3), keepdim=True), *statistics], 1)
         low = self.low2(low) + self.context(pooled)
         tone = state.tone + torch.clamp(1.0 / (state.age + 1.0), min=TONE_GAIN) * (
@@ -250,7 +261,7 @@ class Student(nn.Module):
         )
         on_visible, on_ir = strengths[: c.visible_bands], strengths[c.visible_bands :]
 
-        curve, softness = torch.split(tone, [5, c.visible_bands], 1)
+        curve, softness, contrast, brightness = torch.split(tone, [5, c.visible_bands, 1, 1], 1)
         sharp = visible_blocks
         bands = self.visible_bank(framed)
         for band, local, overall in zip(bands, on_visible, softness.split(1, 1), strict=True):
@@ -273,7 +284,13 @@ class Student(nn.Module):
         # What the fused picture is wanted to be does not teach the tone: contrast that a goal asks
         # for would come from curves that restore neither source.
         mixed = _toned(average, sharp, curve.detach()) if self.training else None
-        fused = mix_blocks(*(mixed or (restored_ir, restored_visible)), mix, self.smooth)
+        fused = mix_blocks(
+            *(mixed or (restored_ir, restored_visible)),
+            mix,
+            self.smooth,
+            torch.clamp(contrast, *CONTRAST),
+            brightness,
+        )
         output = StudentOutput(
             depth_to_space(fused), depth_to_space(restored_ir), depth_to_space(restored_visible)
         )
@@ -293,18 +310,26 @@ class Student(nn.Module):
 
 
 def mix_blocks(
-    ir: Tensor, visible: Tensor, mix: Tensor, smooth: Callable[[Tensor], Tensor]
+    ir: Tensor,
+    visible: Tensor,
+    mix: Tensor,
+    smooth: Callable[[Tensor], Tensor],
+    contrast: Tensor | float = 0.0,
+    brightness: Tensor | float = 0.0,
 ) -> Tensor:
     """Two-level pyramid fusion: blocks' means by one share, what is finer by two others.
 
     The pyramid is Burt and Adelson's (1983), one step of 4 instead of two of 2. ``ir``, ``visible``
     (B, 16, h, w) in block layout; ``mix`` (B, 3, h, w): share of the infrared's mean, gain of the
     infrared's detail, gain of the visible's. Weights are interpolated between blocks (``smooth``),
-    so that no grid of blocks can show.
+    so that no grid of blocks can show. ``contrast``, ``brightness`` (B, 1, 1, 1): by how much of
+    itself what both sources' means have in common is stretched about ``GREY``, and what is added.
     """
     share, on_ir, on_visible = mix.split(1, 1)
     base_ir, base_visible = ir.mean(1, keepdim=True), visible.mean(1, keepdim=True)
     base = base_visible + share * (base_ir - base_visible)
+    common = 0.5 * (base_ir + base_visible)
+    base = base + contrast * (common - GREY) + brightness
     fine_ir, fine_visible = ir - smooth(base_ir), visible - smooth(base_visible)
     return smooth(base) + smooth(on_ir) * fine_ir + smooth(on_visible) * fine_visible
 
@@ -321,6 +346,13 @@ def _toned(ir: Tensor, visible: Tensor, curve: Tensor) -> tuple[Tensor, Tensor]:
 def _energy(blocks: Tensor) -> Tensor:
     """Mean absolute value on a logarithmic scale, about -2 to 2; (B, C, h, w) to (B, 1, 1, 1)."""
     return torch.log(blocks.abs().mean((1, 2, 3), keepdim=True) + QUIET) + 4.0
+
+
+def _level_and_spread(grey: Tensor) -> Tensor:
+    """Mean, and log of the standard deviation, about -2 to 2; (B, 1, h, w) to (B, 2, 1, 1)."""
+    mean = grey.mean((2, 3), keepdim=True)
+    variance = ((grey - mean) ** 2).mean((2, 3), keepdim=True)
+    return torch.cat([mean, 0.5 * torch.log(variance + QUIET**2) + 3.0], 1)
 
 
 def _brighter(grey: Tensor, levels: Tensor) -> Tensor:

@@ -21,6 +21,8 @@ from quantize.student.quality import (
 
 __all__ = ["StudentObjective"]
 
+STRETCH = 1.5  # a picture of more contrast than its sources has larger steps, but none of its own
+
 
 @dataclass(frozen=True)
 class StudentObjective:
@@ -81,7 +83,8 @@ class StudentObjective:
         (costly) metrics are taken; ``harm`` is (B,) the share of a clip's sources that are
         degraded, which ``goals`` wants to know; None stands for none.
         """
-        fused = torch.stack([output.fused for output in outputs])
+        unlimited = torch.stack([output.fused for output in outputs])
+        fused = unlimited.clamp(0.0, 1.0)  # what will be seen of it
         ir = torch.stack([output.ir for output in outputs])
         visible = torch.stack([output.visible for output in outputs])
         flat = fused.flatten(0, 1), clean_ir.flatten(0, 1), clean_visible.flatten(0, 1)
@@ -99,7 +102,7 @@ class StudentObjective:
             "fidelity": (restored - clean).abs().mean()
             + (gradients(restored) - torch.cat([slope_ir, slope_visible])).abs().mean(),
             "invented": _invented(*flat),
-            "range": (F.relu(-fused) + F.relu(fused - 1)).mean(),
+            "range": (unlimited - fused.detach()).abs().mean(),
         }
         if len(outputs) > 1:
             change, change_ir, change_visible = (
@@ -157,7 +160,7 @@ def _invented(fused: Tensor, ir: Tensor, visible: Tensor) -> Tensor:
         means = [F.avg_pool2d(image, size) for image in (fused, ir, visible)]
         for axis in (2, 3):
             step, *of_sources = (mean.diff(dim=axis).abs() for mean in means)
-            excess.append(F.relu(step - torch.maximum(*of_sources)).mean())
+            excess.append(F.relu(step - STRETCH * torch.maximum(*of_sources)).mean())
     return torch.stack(excess).mean()
 
 

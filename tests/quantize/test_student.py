@@ -13,6 +13,7 @@ from quantize.student.network import (
     GREY_WIDTH,
     MAPS,
     MIN_VISIBLE_GAIN,
+    SPREADS,
     Student,
     StudentConfig,
     mix_blocks,
@@ -184,13 +185,21 @@ def test_the_tone_is_told_how_grey_levels_are_distributed():
         student(ir, visible, student.initial_state(1, 64, 96))
     levels = np.array(GREY_LEVELS)
     far = [np.abs(levels - value) > GREY_WIDTH / 2 for value in (0.1, 0.7, 0.3, 0.9)]
-    shares = told[0][-2 * len(levels) :].numpy().reshape(2, -1)
+    told_of = told[0][-2 * len(levels) - SPREADS : -SPREADS]
+    shares = told_of.numpy().reshape(2, -1)
     for found, (low, high, share), clear in (
         (shares[0], (0.1, 0.7, 1 / 3), far[0] & far[1]),
         (shares[1], (0.3, 0.9, 1 / 4), far[2] & far[3]),
     ):
         expected = np.where(levels < low, 1.0, np.where(levels < high, share, 0.0))
         np.testing.assert_allclose(found[clear], expected[clear], atol=1e-6)
+    level, spread, level_before, spread_before = told[0][-SPREADS:].tolist()
+    larger = np.maximum(ir.numpy(), visible.numpy())
+    assert level == pytest.approx(larger.mean(), abs=1e-5)
+    assert spread == pytest.approx(np.log(larger.std()) + 3, abs=1e-3)
+    # Nothing is mixed at first.
+    assert level_before == pytest.approx(float(visible.mean()), abs=1e-5)
+    assert spread_before == pytest.approx(np.log(visible.numpy().std()) + 3, abs=1e-3)
 
 
 def test_the_tone_learns_from_the_restoration_alone():
@@ -198,12 +207,12 @@ def test_the_tone_learns_from_the_restoration_alone():
     student = Student(SMALL).train()
     ir, visible = torch.rand(2, 1, 1, 64, 96)
     output, _ = student(ir, visible, student.initial_state(1, 64, 96))
-    curve = student.tone[2].bias  # five of the tone, then how soft the visible is
+    curve = student.tone[2].bias  # five of the tone, how soft the visible is, two of the fused
     (by_fused,) = torch.autograd.grad(output.fused.square().sum(), curve, retain_graph=True)
     by_sources = output.ir.square().sum() + output.visible.square().sum()
     (by_restored,) = torch.autograd.grad(by_sources, curve)
     assert (by_fused[:5] == 0).all() and (by_fused[5:] != 0).all()
-    assert (by_restored != 0).all()
+    assert (by_restored[:-2] != 0).all() and (by_restored[-2:] == 0).all()
 
 
 def test_values_of_blocks_are_interpolated_bilinearly():
@@ -218,14 +227,17 @@ def test_mix_of_blocks_is_a_pyramid_fusion():
     ir, visible, share, on_ir, on_visible = (torch.rand(1, 1, 32, 48) for _ in range(5))
     low = [F.avg_pool2d(x, 4) for x in (ir, visible, share, on_ir, on_visible)]
     mix = torch.cat(low[2:], 1)
-    found = mix_blocks(space_to_depth(ir), space_to_depth(visible), mix, SmoothBlocks())
+    contrast, brightness = torch.tensor(0.3).view(1, 1, 1, 1), torch.tensor(-0.1).view(1, 1, 1, 1)
+    blocks = space_to_depth(ir), space_to_depth(visible)
+    found = mix_blocks(*blocks, mix, SmoothBlocks(), contrast, brightness)
 
     def grow(x):
         return F.interpolate(x, scale_factor=4, mode="bilinear", align_corners=False)
 
     base = grow(low[2] * low[0] + (1 - low[2]) * low[1])
     fine = grow(low[3]) * (ir - grow(low[0])) + grow(low[4]) * (visible - grow(low[1]))
-    assert torch.allclose(depth_to_space(found), base + fine, atol=1e-5)
+    stretched = base + 0.3 * (0.5 * grow(low[0] + low[1]) - 0.4) - 0.1
+    assert torch.allclose(depth_to_space(found), stretched + fine, atol=1e-5)
 
 
 def _feeds(student: Student, height: int, width: int, frames: int):
