@@ -63,14 +63,7 @@ def package(
     """
     student = _load(weights, config)
     if halfway:
-        if config.start_from is None:
-            raise ConfigError(
-                "--halfway needs start_from in the training configuration, found none"
-            )
-        start = widened(Student(StudentConfig(**config.options)), _read(config.start_from))
-        with torch.no_grad():
-            for key, value in student.state_dict().items():
-                value.lerp_(start[key], 0.5)
+        _go_halfway_back(student, config)
     equalise(student, _clips(config))
     output.mkdir(parents=True, exist_ok=True)
     fp32, int8 = output / "fp32.onnx", output / "int8.onnx"
@@ -115,6 +108,15 @@ def _load(weights: Path, config: TrainConfig) -> Student:
         line = str(error).splitlines()[-1].strip()
         raise ModelError(f"weights {weights} are not of this student: {line}") from None
     return student.eval()
+
+
+def _go_halfway_back(student: Student, config: TrainConfig) -> None:
+    if config.start_from is None:
+        raise ConfigError("--halfway needs start_from in the configuration, found none")
+    start = widened(Student(StudentConfig(**config.options)), _read(config.start_from))
+    with torch.no_grad():
+        for key, value in student.state_dict().items():
+            value.lerp_(start[key], 0.5)
 
 
 def _read(weights: Path) -> dict[str, torch.Tensor]:
