@@ -18,7 +18,7 @@ import onnx
 import onnxruntime
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from edge_sdk.errors import ConfigError, EdgeSdkError, ModelError
 from edge_sdk.fusion.model import FORMAT, VERSION, StateTensor
@@ -31,6 +31,7 @@ from quantize.student.equalise import equalise
 from quantize.student.export import Deployed, export_onnx, state_shapes
 from quantize.student.network import MULTIPLE_PX, Student, StudentConfig
 from quantize.train import widened
+from quantize.videofusion import read_weights
 
 __all__ = ["main", "package"]
 
@@ -120,10 +121,7 @@ def _go_halfway_back(student: Student, config: TrainConfig) -> None:
 
 
 def _read(weights: Path) -> dict[str, torch.Tensor]:
-    try:
-        return {key: value.float() for key, value in load_file(weights).items()}
-    except OSError as error:
-        raise ModelError(f"weights {weights}: {error}") from None
+    return {key: value.float() for key, value in read_weights(weights).items()}
 
 
 def _is_worth_it(node: onnx.NodeProto, weight: NDArray[np.float32]) -> bool:
