@@ -19,7 +19,7 @@ from torch import nn
 
 from edge_sdk.errors import ConfigError, ModelError, SourceError
 from quantize.config import load_train_config
-from quantize.train import _widened, train
+from quantize.train import train, widened
 from tests.quantize.recordings import write_recordings
 
 ROOT = Path(__file__).parents[2]
@@ -184,7 +184,7 @@ def test_a_wider_network_starts_as_the_narrower_one():
     torch.manual_seed(0)
     narrow, wide = nn.Conv2d(3, 4, 3), nn.Conv2d(5, 6, 3)
     fresh = wide.weight.detach().clone()
-    wide.load_state_dict(_widened(wide, narrow.state_dict()))
+    wide.load_state_dict(widened(wide, narrow.state_dict()))
     x = torch.randn(2, 5, 8, 8)
     assert torch.allclose(wide(x)[:, :4], narrow(x[:, :3]), atol=1e-6)
     assert torch.equal(wide.weight[4:], fresh[4:])
