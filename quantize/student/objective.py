@@ -28,6 +28,8 @@ STRETCH = 1.5  # a picture of more contrast than its sources has larger steps, b
 class StudentObjective:
     """Weights of the terms; every term is a mean over pixels, in units of the range [0, 1].
 
+    All but ``range`` are taken on the fused picture as it will be seen, clipped to that range.
+
     The first four are the paper's (equations in ``quantize.losses``), as means instead of sums;
     the others are the metrics' own definitions, see :mod:`quantize.student.quality`.
 
@@ -150,7 +152,7 @@ class StudentObjective:
 
 
 def _invented(fused: Tensor, ir: Tensor, visible: Tensor) -> Tensor:
-    """Mean excess of the fused picture's coarse steps over the larger of both sources' steps.
+    """Mean excess of the fused picture's coarse steps over ``STRETCH`` times the sources' larger.
 
     Steps between means of squares of 4, 8 and 16 pixels. A mix that wanders where both sources are
     smooth, a bright sky over a cold one say, draws bands and blobs that no metric sees.

@@ -40,7 +40,7 @@ def _short(fused, ir, visible, harm=CLEAN) -> dict[str, float]:
 
 
 def test_the_baseline_misses_goals_by_its_own_multiple(clip):
-    """The larger of both scores 1 of itself: short of a goal of 1.1 by 0.1 / 1.1."""
+    """The larger of both scores 1 of itself: it is short of a goal of 1.1 by 0.1 / 1.1."""
     ir, visible = clip
     parts = _short(np.maximum(ir, visible), ir, visible)
     for name in ("vif", "qabf", "frequency"):
