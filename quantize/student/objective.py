@@ -78,12 +78,14 @@ class StudentObjective:
         clean_visible: Tensor,
         judged: tuple[int, ...],
         harm: Tensor | None = None,
+        stills: Tensor | None = None,
     ) -> tuple[Tensor, dict[str, float]]:
         """Total loss and its unweighted parts.
 
         ``clean_ir``, ``clean_visible`` are (T, B, 1, H, W); ``judged`` are the frames on which the
         (costly) metrics are taken; ``harm`` is (B,) the share of a clip's sources that are
-        degraded, which ``goals`` wants to know; None stands for none.
+        degraded, ``stills`` is (B,) bool, whether it was made of one picture: ``goals`` wants to
+        know both; None stands for none.
         """
         unlimited = torch.stack([output.fused for output in outputs])
         fused = unlimited.clamp(0.0, 1.0)  # what will be seen of it
@@ -146,7 +148,9 @@ class StudentObjective:
         shown: dict[str, float] = {}
         if self.goals:
             harm = torch.zeros_like(clean_ir[0, :, 0, 0, 0]) if harm is None else harm
-            parts["goals"], shown = goal_shortfall(fused, clean_ir, clean_visible, harm, frames)
+            parts["goals"], shown = goal_shortfall(
+                fused, clean_ir, clean_visible, harm, frames, stills
+            )
         total = torch.stack([getattr(self, name) * value for name, value in parts.items()]).sum()
         return total, {name: float(value.detach()) for name, value in parts.items()} | shown
 
