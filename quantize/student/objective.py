@@ -112,13 +112,15 @@ class StudentObjective:
             change, change_ir, change_visible = (
                 x[1:] - x[:-1] for x in (fused, clean_ir, clean_visible)
             )
+            follows = torch.ones(ir.shape[1]) if stills is None else (~stills).float()
+            follows = follows.to(ir).view(1, -1, 1, 1, 1)  # nothing follows a still
             parts["change"] = (
-                (change - change_ir).abs().mean()
-                + (change - change_visible).abs().mean()
+                (follows * (change - change_ir).abs()).mean()
+                + (follows * (change - change_visible).abs()).mean()
                 + 0.5 * (ir[1:] - ir[:-1] - change_ir).abs().mean()
                 + 0.5 * (visible[1:] - visible[:-1] - change_visible).abs().mean()
             )
-            calm = still(change_ir) * still(change_visible)
+            calm = still(change_ir) * still(change_visible) * follows
             parts["steady"] = (change.abs() * calm).sum() / (calm.sum() + 1.0)
         frames = list(judged)
         picture, source_ir, source_visible = (

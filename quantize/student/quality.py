@@ -141,7 +141,9 @@ class HotTargets:
     """
 
     def __init__(self, ir: Tensor) -> None:
-        bound = torch.quantile(ir.flatten(1), 0.98, dim=1).clamp(min=110 / 255).view(-1, 1, 1, 1)
+        values = ir.flatten(1)  # kthvalue: torch.quantile takes ten times as long
+        bound = values.kthvalue(1 + round(0.98 * (values.shape[1] - 1)), dim=1).values
+        bound = bound.clamp(min=110 / 255).view(-1, 1, 1, 1)
         mask = (ir > bound).float()
         self._mask = mask = _dilate(1 - _dilate(1 - mask, 3), 3)
         self._ring = _dilate(mask, 15) - _dilate(mask, 5)

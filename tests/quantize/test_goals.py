@@ -88,7 +88,16 @@ def test_stills_have_goals_of_their_own(clip):
         assert multiple is not None
         assert still[f"short_{name}"] == pytest.approx(1 - 1 / multiple, abs=1e-3)
     assert video["short_frequency"] > 0 and still["short_frequency"] == 0
-    assert video["short_vc"] == still["short_vc"] > 0
+
+
+def test_nothing_follows_a_still(clip):
+    """What flickers on its own is short in time, but not where the clip is of one picture."""
+    ir, visible = clip
+    noise = np.random.default_rng(1).normal(0, 12, ir.shape)
+    noisy = np.clip(np.maximum(ir, visible) + noise, 0, 255).astype(np.uint8)
+    video, still = (_short(noisy, ir, visible, stills=torch.tensor([one])) for one in (False, True))
+    for name in ("short_vc", "short_flicker"):
+        assert video[name] > 0 and still[name] == 0
 
 
 def test_a_goal_that_is_met_does_not_pull(clip):
