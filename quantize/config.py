@@ -50,6 +50,8 @@ class TrainConfig(BaseModel):
         distil_weight: of the distance to them, beside the objective.
         int8_rounding: learn under the rounding of INT8, see ``quantize.student.fake_quantise``; the
             teacher takes no notice.
+        adjust: what is set in the trained student when it is packed, see
+            ``quantize.student.adjust``; the teacher takes no notice.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -85,6 +87,7 @@ class TrainConfig(BaseModel):
     distil_from: Path | None = None
     distil_weight: float = Field(20.0, gt=0)
     int8_rounding: bool = False
+    adjust: dict[str, float] = Field(default_factory=dict)
 
 
 def load_train_config(path: Path) -> TrainConfig:

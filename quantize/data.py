@@ -43,14 +43,12 @@ class Clip:
     """A training clip, float32 in [0, 1], each (T, size, size).
 
     The two visible parts are luma, or RGB (T, size, size, 3) from a sampler with ``colour``.
-    ``still`` tells that the clip was made of one picture.
     """
 
     ir: NDArray[np.float32]
     visible: NDArray[np.float32]
     clean_ir: NDArray[np.float32]
     clean_visible: NDArray[np.float32]
-    still: bool = False
 
 
 class Recordings:
@@ -154,7 +152,7 @@ class ClipSampler:
 
     def draw(self) -> Clip:
         rng = self.generator
-        ir, visible, still = self._sources()
+        ir, visible = self._sources()
         if rng.random() < self.fault:
             kind = rng.integers(3)
             at = int(rng.integers(1, self.frames))
@@ -165,7 +163,7 @@ class ClipSampler:
             elif kind == 1:
                 visible[at:] = np.clip(visible[at:] * rng.uniform(0.4, 1.8), 0, 1)
             else:
-                other_ir, other_visible, _ = self._sources()
+                other_ir, other_visible = self._sources()
                 ir[at:], visible[at:] = other_ir[at:], other_visible[at:]
         draw = rng.random()
         both = draw < self.clean + self.degraded
@@ -173,12 +171,12 @@ class ClipSampler:
         half = int(rng.integers(2))
         noisy_ir = degrade_infrared(ir, rng) if degrade_both or (not both and half) else ir
         soft = degrade_visible(visible, rng) if degrade_both or (not both and not half) else visible
-        return Clip(noisy_ir, soft, ir, visible, still)
+        return Clip(noisy_ir, soft, ir, visible)
 
     def _length(self, scene: Scene) -> int:
         return len(self.recordings.sequence(scene, "ir")) if len(scene.ir) == 1 else len(scene.ir)
 
-    def _sources(self) -> tuple[NDArray[np.float32], NDArray[np.float32], bool]:
+    def _sources(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         rng = self.generator
         scene = self._scenes[rng.choice(len(self._scenes), p=self._weights)]
         ir_scene = scene
@@ -189,8 +187,7 @@ class ClipSampler:
             ir, visible = self._cut(scene, ("ir", "visible"))
         else:
             (ir,), (visible,) = self._cut(ir_scene, ("ir",)), self._cut(scene, ("visible",))
-        still = self._length(scene) == 1
-        return self._vary_infrared(ir), self._vary_visible(visible), still
+        return self._vary_infrared(ir), self._vary_visible(visible)
 
     def _cut(self, scene: Scene, cameras: tuple[str, ...]) -> list[NDArray[np.float32]]:
         """The same random window of space and time out of each camera's sequence."""

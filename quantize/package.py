@@ -23,10 +23,11 @@ from safetensors.torch import save_file
 from edge_sdk.errors import ConfigError, EdgeSdkError, ModelError
 from edge_sdk.fusion.model import FORMAT, VERSION, StateTensor
 from quantize.card import hash_file, last_scores, training_record
-from quantize.config import TrainConfig, load_train_config
+from quantize.config import TrainConfig, check_names, load_train_config
 from quantize.data import ClipSampler, Recordings
 from quantize.int8 import calibrate, load_onnx, quantise
 from quantize.macs import count_macs, parameter_count
+from quantize.student.adjust import KNOBS, adjust
 from quantize.student.equalise import equalise
 from quantize.student.export import Deployed, export_onnx, state_shapes
 from quantize.student.network import MULTIPLE_PX, Student, StudentConfig
@@ -59,12 +60,14 @@ def package(
 
     Raises:
         ModelError: the weights are of another network.
-        ConfigError: ``halfway``, and the run started from nothing.
+        ConfigError: ``halfway``, and the run started from nothing; ``adjust`` of the configuration
+            names what there is not.
         ConfigError, SourceError: the calibration data cannot be read.
     """
     student = _load(weights, config)
     if halfway:
         _go_halfway_back(student, config)
+    _adjust(student, config)
     equalise(student, _clips(config))
     output.mkdir(parents=True, exist_ok=True)
     fp32, int8 = output / "fp32.onnx", output / "int8.onnx"
@@ -118,6 +121,11 @@ def _go_halfway_back(student: Student, config: TrainConfig) -> None:
     with torch.no_grad():
         for key, value in student.state_dict().items():
             value.lerp_(start[key], 0.5)
+
+
+def _adjust(student: Student, config: TrainConfig) -> None:
+    check_names(config.adjust, KNOBS, "adjust")
+    adjust(student, **config.adjust)
 
 
 def _read(weights: Path) -> dict[str, torch.Tensor]:

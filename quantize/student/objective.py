@@ -78,14 +78,12 @@ class StudentObjective:
         clean_visible: Tensor,
         judged: tuple[int, ...],
         harm: Tensor | None = None,
-        stills: Tensor | None = None,
     ) -> tuple[Tensor, dict[str, float]]:
         """Total loss and its unweighted parts.
 
         ``clean_ir``, ``clean_visible`` are (T, B, 1, H, W); ``judged`` are the frames on which the
         (costly) metrics are taken; ``harm`` is (B,) the share of a clip's sources that are
-        degraded, ``stills`` is (B,) bool, whether it was made of one picture: ``goals`` wants to
-        know both; None stands for none.
+        degraded, which ``goals`` wants to know; None stands for none.
         """
         unlimited = torch.stack([output.fused for output in outputs])
         fused = unlimited.clamp(0.0, 1.0)  # what will be seen of it
@@ -112,15 +110,13 @@ class StudentObjective:
             change, change_ir, change_visible = (
                 x[1:] - x[:-1] for x in (fused, clean_ir, clean_visible)
             )
-            follows = torch.ones(ir.shape[1]) if stills is None else (~stills).float()
-            follows = follows.to(ir).view(1, -1, 1, 1, 1)  # nothing follows a still
             parts["change"] = (
-                (follows * (change - change_ir).abs()).mean()
-                + (follows * (change - change_visible).abs()).mean()
+                (change - change_ir).abs().mean()
+                + (change - change_visible).abs().mean()
                 + 0.5 * (ir[1:] - ir[:-1] - change_ir).abs().mean()
                 + 0.5 * (visible[1:] - visible[:-1] - change_visible).abs().mean()
             )
-            calm = still(change_ir) * still(change_visible) * follows
+            calm = still(change_ir) * still(change_visible)
             parts["steady"] = (change.abs() * calm).sum() / (calm.sum() + 1.0)
         frames = list(judged)
         picture, source_ir, source_visible = (
@@ -150,9 +146,7 @@ class StudentObjective:
         shown: dict[str, float] = {}
         if self.goals:
             harm = torch.zeros_like(clean_ir[0, :, 0, 0, 0]) if harm is None else harm
-            parts["goals"], shown = goal_shortfall(
-                fused, clean_ir, clean_visible, harm, frames, stills
-            )
+            parts["goals"], shown = goal_shortfall(fused, clean_ir, clean_visible, harm, frames)
         total = torch.stack([getattr(self, name) * value for name, value in parts.items()]).sum()
         return total, {name: float(value.detach()) for name, value in parts.items()} | shown
 

@@ -20,8 +20,6 @@ from quantize.student.quality import HotTargets, edge_transfer, ssim, visual_inf
 
 __all__ = ["StudentTask", "read_frames"]
 
-FIRST = 0.5  # of the clips that start afresh: a still has no other frame, and a video begins there
-
 
 class StudentTask:
     """The student's side of :mod:`quantize.train`."""
@@ -62,15 +60,12 @@ class StudentTask:
                 outputs.append(StudentOutput(*(image.float() for image in output)))
         count = min(self.config.judged, self.config.frames)
         judged = sorted(rng.choice(self.config.frames, size=count, replace=False).tolist())
-        if start == 0 and rng.random() < FIRST:
-            judged[0] = 0
         total, parts = self.objective(
             outputs,
             clean_ir[start:stop],
             clean_visible[start:stop],
             tuple(judged),
             _harm((ir, clean_ir), (visible, clean_visible)),
-            torch.tensor([clip.still for clip in clips], device=device),
         )
         if self._example is not None:
             wanted = [

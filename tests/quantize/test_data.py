@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import cv2
@@ -53,14 +52,6 @@ def test_clip_shapes_and_range(recordings):
         for part in (clip.ir, clip.visible, clip.clean_ir, clip.clean_visible):
             assert part.shape == (6, 64, 64) and part.dtype == np.float32
             assert part.min() >= 0 and part.max() <= 1 and np.isfinite(part).all()
-
-
-@pytest.mark.parametrize(("other", "still"), [("frames", True), ("pairs", False)])
-def test_a_clip_tells_whether_it_was_made_of_one_picture(tmp_path, other, still):
-    root = write_recordings(tmp_path / "data")
-    shutil.rmtree(root / other)
-    sampler = _sampler(Recordings(root, tmp_path / "cache"), fault=0.5)
-    assert {sampler.draw().still for _ in range(10)} == {still}
 
 
 def test_mix_of_clean_and_degraded(recordings):

@@ -34,8 +34,8 @@ def _tensor(clip: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(clip.astype(np.float32) / 255)[:, None, None]
 
 
-def _short(fused, ir, visible, harm=CLEAN, stills=None) -> dict[str, float]:
-    _, parts = goal_shortfall(*map(_tensor, (fused, ir, visible)), harm, [0, 2], stills)
+def _short(fused, ir, visible, harm=CLEAN) -> dict[str, float]:
+    _, parts = goal_shortfall(*map(_tensor, (fused, ir, visible)), harm, [0, 2])
     return parts
 
 
@@ -74,30 +74,6 @@ def test_degraded_sources_are_asked_for_less(clip):
     shares = [_short(fused, ir, visible, torch.tensor([h])) for h in (0.0, 0.5, 1.0)]
     qabf = [parts["short_qabf"] for parts in shares]
     assert qabf[0] > qabf[1] > qabf[2]
-
-
-def test_stills_have_goals_of_their_own(clip):
-    """The maximum is short of each by that goal's own multiple, and of the others as ever."""
-    ir, visible = clip
-    larger = np.maximum(ir, visible)
-    video, still = (
-        _short(larger, ir, visible, stills=torch.tensor([one])) for one in (False, True)
-    )
-    for name in ("vif", "qabf"):
-        multiple = GOALS[name].still
-        assert multiple is not None
-        assert still[f"short_{name}"] == pytest.approx(1 - 1 / multiple, abs=1e-3)
-    assert video["short_frequency"] > 0 and still["short_frequency"] == 0
-
-
-def test_nothing_follows_a_still(clip):
-    """What flickers on its own is short in time, but not where the clip is of one picture."""
-    ir, visible = clip
-    noise = np.random.default_rng(1).normal(0, 12, ir.shape)
-    noisy = np.clip(np.maximum(ir, visible) + noise, 0, 255).astype(np.uint8)
-    video, still = (_short(noisy, ir, visible, stills=torch.tensor([one])) for one in (False, True))
-    for name in ("short_vc", "short_flicker"):
-        assert video[name] > 0 and still[name] == 0
 
 
 def test_a_goal_that_is_met_does_not_pull(clip):

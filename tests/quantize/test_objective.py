@@ -33,18 +33,6 @@ def test_a_stretched_mean_of_both_sources_invents_nothing():
     assert _parts(banded - mean + flat, flat, flat)["invented"] > 0.01
 
 
-def test_nothing_follows_a_still():
-    """The fused picture of a still may change from frame to frame, that of a video may not."""
-    ir, visible = _scene()
-    clean_ir, clean_visible = (torch.stack([x, x]) for x in (ir, visible))
-    outputs = [StudentOutput(share * ir + (1 - share) * visible, ir, visible) for share in (0, 1)]
-    objective = StudentObjective(information=0.0, structure=0.0, edges=0.0, contrast=0.0)
-    for still, moves in ((False, True), (True, False)):
-        stills = torch.tensor([still])
-        _, parts = objective(outputs, clean_ir, clean_visible, (0,), stills=stills)
-        assert (parts["change"] > 0.1) == (parts["steady"] > 0.1) == moves
-
-
 def test_what_is_beyond_black_and_white_is_not_seen_and_costs():
     ir, visible = _scene()
     wild = (torch.maximum(ir, visible) - 0.5) * 4 + 0.5

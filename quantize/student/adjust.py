@@ -1,0 +1,44 @@
+"""A few numbers of a trained student, set afterwards for the whole of it.
+
+How sharp degraded pictures become and how steady both temporal averages are pull against each
+other, and training settles that frame by frame, on crops. On whole scenes more of both can be had:
+a steadier average pays in change for what more sharpness costs.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from quantize.student.network import MAPS, Student
+
+__all__ = ["KNOBS", "adjust"]
+
+KNOBS = ("sharpness", "ir_gate", "visible_gate")
+"""What :func:`adjust` can be told, and the names of ``adjust`` in a training's configuration."""
+
+
+@torch.no_grad()
+def adjust(
+    student: Student, sharpness: float = 1.0, ir_gate: float = 0.0, visible_gate: float = 0.0
+) -> None:
+    """Change the student in place; the defaults change nothing.
+
+    Args:
+        student: a trained one.
+        sharpness: factor on the local strength of the visible's last band (the one that undoes the
+            widest blur), counted from where it rests on sharp pictures: there it cancels the
+            overall strength, so that sharp pictures stay what they are.
+        ir_gate, visible_gate: added to the logits that open the temporal averages. Below 0 the
+            averages are steadier, and later to follow what moves.
+    """
+    overall = student.tone[2]
+    assert isinstance(overall, nn.Conv2d) and overall.bias is not None
+    maps = student.weights
+    assert maps.bias is not None
+    band = len(MAPS) + student.config.visible_bands - 1
+    rest = -overall.bias[5 + student.config.visible_bands - 1]
+    maps.weight[band] *= sharpness
+    maps.bias[band] = rest + sharpness * (maps.bias[band] - rest)
+    maps.bias[MAPS.index("gate")] += ir_gate
+    maps.bias[MAPS.index("visible_gate")] += visible_gate
