@@ -51,6 +51,7 @@ def test_strength_is_scaled_about_what_cancels_the_overall_strength():
     assert torch.equal(now[others], was[others])
 
 
+@torch.no_grad()
 def test_gates_open_less():
     """An average whose gate is nearly shut stays what it was, though the pictures change."""
     before, after = _student(), _student()
