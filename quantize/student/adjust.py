@@ -22,7 +22,7 @@ KNOBS = ("sharpness", "ir_gate", "visible_gate")
 def adjust(
     student: Student, sharpness: float = 1.0, ir_gate: float = 0.0, visible_gate: float = 0.0
 ) -> None:
-    """Change the student in place; the defaults change nothing.
+    """Change the student in place; the defaults change nothing. Twice is twice as far.
 
     Args:
         student: a trained one.
@@ -36,8 +36,9 @@ def adjust(
     assert isinstance(overall, nn.Conv2d) and overall.bias is not None
     maps = student.weights
     assert maps.bias is not None
-    band = len(MAPS) + student.config.visible_bands - 1
-    rest = -overall.bias[5 + student.config.visible_bands - 1]
+    last = student.config.visible_bands - 1
+    band = len(MAPS) + last
+    rest = -overall.bias[5 + last]  # five coefficients of the tone curves stand first
     maps.weight[band] *= sharpness
     maps.bias[band] = rest + sharpness * (maps.bias[band] - rest)
     maps.bias[MAPS.index("gate")] += ir_gate

@@ -141,7 +141,7 @@ class HotTargets:
     """
 
     def __init__(self, ir: Tensor) -> None:
-        values = ir.flatten(1)  # kthvalue: torch.quantile takes ten times as long
+        values = ir.flatten(1)  # torch.quantile sorts them all, and takes much longer than kthvalue
         bound = values.kthvalue(1 + round(0.98 * (values.shape[1] - 1)), dim=1).values
         bound = bound.clamp(min=110 / 255).view(-1, 1, 1, 1)
         mask = (ir > bound).float()

@@ -53,7 +53,7 @@ def test_strength_is_scaled_about_what_cancels_the_overall_strength():
 
 @torch.no_grad()
 def test_gates_open_less():
-    """An average whose gate is nearly shut stays what it was, though the pictures change."""
+    """An average whose gate is nearly shut follows a sudden change less."""
     before, after = _student(), _student()
     adjust(after, ir_gate=-20.0, visible_gate=-20.0)
     was, now = _maps(before), _maps(after)
