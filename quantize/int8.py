@@ -56,6 +56,7 @@ def calibrate(
     choose: Callable[[onnx.NodeProto, Array], bool],
     keep_result: Callable[[onnx.NodeProto], bool] = lambda node: False,
     percentile: float = 99.995,
+    frames_percentile: float = 100.0,
 ) -> Grid:
     """Measure the range of every tensor that is to be quantised.
 
@@ -65,8 +66,10 @@ def calibrate(
             yields every frame's outputs.
         choose: says of a convolution and its weights whether it is quantised.
         keep_result: says of a quantised convolution whether its result stays float.
-        percentile: of the absolute values of a frame that counts as its range; the largest over
-            the frames is taken. What lies outside is clipped.
+        percentile: of the absolute values of a frame that counts as its range. What lies outside is
+            clipped.
+        frames_percentile: of the frames' ranges that is taken. The largest (100) grows with every
+            frame that is looked at, and one odd frame coarsens the grid of all others.
     """
     places = _places(model, choose)
     kept = {p.result for p in places if keep_result(p.node)} - {p.source for p in places}
@@ -78,18 +81,19 @@ def calibrate(
     for name in names:
         if name not in known and name not in inputs:
             probe.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
-    largest: dict[str, float] = dict.fromkeys(names, 0.0)
+    ranges: dict[str, list[float]] = {name: [] for name in names}
     signed: dict[str, bool] = dict.fromkeys(names, False)
-    frames = 0
     for outputs in run(probe):
-        frames += 1
         for name in names:
             values = np.abs(outputs[name])
-            largest[name] = max(largest[name], float(np.percentile(values, percentile)))
+            ranges[name].append(float(np.percentile(values, percentile)))
             signed[name] = signed[name] or bool((outputs[name] < 0).any())
-    if frames == 0:
+    if not all(ranges.values()):
         raise ModelError("calibration: no frames were given")
-    tensors = {name: (max(largest[name], 1e-6), signed[name]) for name in names}
+    tensors = {
+        name: (max(float(np.percentile(found, frames_percentile)), 1e-6), signed[name])
+        for name, found in ranges.items()
+    }
     return Grid(tensors, tuple(p.node.name for p in places))
 
 
