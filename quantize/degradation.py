@@ -35,6 +35,9 @@ class InfraredDegradation:
         black_level: where the black of the clean frame lies in the raw signal.
         toe: how many clean levels the crushed blacks span.
         contrast: factor on the whole.
+        mild: probability that stripes, noise and black level are each a random part of that, and
+            in half of these sequences there are no stripes: a core whose stripes are corrected is
+            still noisy, and not every raw signal is lifted.
     """
 
     stripe_sigma: tuple[float, float] = (5.0, 13.0)
@@ -42,6 +45,7 @@ class InfraredDegradation:
     black_level: tuple[float, float] = (30.0, 65.0)
     toe: tuple[float, float] = (8.0, 15.0)
     contrast: tuple[float, float] = (0.9, 1.1)
+    mild: float = 0.4
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,9 @@ def degrade_infrared(
             ranges.contrast,
         )
     )
+    if generator.random() < ranges.mild:
+        stripe, noise, black = np.multiply((stripe, noise, black), generator.random(3))
+        stripe *= generator.random() < 0.5
     levels = clean * 255.0
     raw = black * (1.0 - np.exp(levels * (-1.0 / toe))) + levels * ((255.0 - black) / 255.0)
     raw *= contrast

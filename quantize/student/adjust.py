@@ -2,7 +2,8 @@
 
 How sharp degraded pictures become and how steady both temporal averages are pull against each
 other, and training settles that frame by frame, on crops. On whole scenes more of both can be had:
-a steadier average pays in change for what more sharpness costs.
+a steadier average pays in change for what more sharpness costs. And what a noisy infrared as a whole
+does to its average, training moves too little: an open gate hardly feels it.
 """
 
 from __future__ import annotations
@@ -14,13 +15,18 @@ from quantize.student.network import MAPS, Student
 
 __all__ = ["KNOBS", "adjust"]
 
-KNOBS = ("sharpness", "ir_gate", "visible_gate")
+KNOBS = ("sharpness", "ir_gate", "visible_gate", "noisy_gate", "noisy_bands")
 """What :func:`adjust` can be told, and the names of ``adjust`` in a training's configuration."""
 
 
 @torch.no_grad()
 def adjust(
-    student: Student, sharpness: float = 1.0, ir_gate: float = 0.0, visible_gate: float = 0.0
+    student: Student,
+    sharpness: float = 1.0,
+    ir_gate: float = 0.0,
+    visible_gate: float = 0.0,
+    noisy_gate: float = 1.0,
+    noisy_bands: float = 1.0,
 ) -> None:
     """Change the student in place; the defaults change nothing. Twice is twice as far.
 
@@ -31,6 +37,8 @@ def adjust(
             overall strength, so that sharp pictures stay what they are.
         ir_gate, visible_gate: added to the logits that open the temporal averages. Below 0 the
             averages are steadier, and later to follow what moves.
+        noisy_gate, noisy_bands: factors on what the whole infrared, being noisy, adds to the gate of
+            its average and to the gains of its smoothing bands.
     """
     overall = student.tone[2]
     assert isinstance(overall, nn.Conv2d) and overall.bias is not None
@@ -43,3 +51,8 @@ def adjust(
     maps.bias[band] = rest + sharpness * (maps.bias[band] - rest)
     maps.bias[MAPS.index("gate")] += ir_gate
     maps.bias[MAPS.index("visible_gate")] += visible_gate
+    calm = student.calm[2]
+    assert isinstance(calm, nn.Conv2d) and calm.bias is not None
+    for values in (calm.weight, calm.bias):
+        values[:1] *= noisy_gate
+        values[1:] *= noisy_bands

@@ -27,7 +27,7 @@ def state_shapes(student: Student) -> dict[str, list[int | str]]:
         "mix": [1, 3, "H/4", "W/4"],
         "visible": [1, 16, "H/4", "W/4"],
         "hidden": [1, student.config.hidden, "H/8", "W/8"],
-        "tone": [1, 7 + student.config.visible_bands, 1, 1],
+        "tone": [1, 8 + student.config.visible_bands + student.config.ir_bands, 1, 1],
     }
 
 

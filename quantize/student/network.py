@@ -18,10 +18,11 @@ Parts, in the order of the data:
 3. A U-shaped trunk at 1/4, 1/8 and 1/16 of the resolution with a recurrent state at 1/8.
 4. From global features, measured energies (of the sharpening bands, of the stripes, of change and
    texture in the infrared) and the distribution of grey levels, smoothed over time: a tone curve
-   for each source, how soft the visible picture is as a whole, and the contrast and brightness of
-   the fused picture.
-5. The restoration of detail: weights of the trunk on learnt linear bands of both sources. (Two
-   convolutions on blocks beside them gave the fused picture nothing.)
+   for each source, how soft the visible picture is as a whole, the contrast and brightness of the
+   fused picture, and how noisy the infrared is as a whole.
+5. The restoration of detail: weights of the trunk on learnt linear bands of both sources. The
+   infrared's bands, which smooth, stand behind its average; the visible's, which sharpen, before its
+   own. (Convolutions beside them gave the fused picture nothing.)
 6. The mix of both restored sources, :func:`mix_blocks`: a pyramid of two levels. The mix is a state
    too: a fused pixel between its sources moves as they do as long as the mix stands still (the
    paper's variational loss is at its minimum there), so that it may follow only at a gain that the
@@ -114,13 +115,14 @@ class StudentState(NamedTuple):
     Attributes:
         age: (B, 1, 1, 1) steps since the reset.
         profile: (B, 4, H/32, W/4) running column profile of the infrared.
-        average: (B, 16, H/4, W/4) restored infrared in block layout, before tone.
+        average: (B, 16, H/4, W/4) averaged infrared in block layout, before smoothing and tone.
         gain: (B, 2, H/4, W/4) gains of the last update of ``average`` and of ``visible``.
         mix: (B, 3, H/4, W/4) shares of both sources in the fused picture, see :func:`mix_blocks`.
         visible: (B, 16, H/4, W/4) restored visible luma in block layout, before tone.
         hidden: (B, hidden, H/8, W/8) recurrent features.
-        tone: (B, 7 + visible_bands, 1, 1) smoothed: tone coefficients of the sources, gains of the
-            bands, contrast and brightness of the fused picture.
+        tone: (B, 8 + visible_bands + ir_bands, 1, 1) smoothed: tone coefficients of the sources,
+            gains of the visible's bands, contrast and brightness of the fused picture, what the
+            whole infrared adds to the gate of its average and to the gains of its bands.
     """
 
     age: Tensor
@@ -172,6 +174,8 @@ class Student(nn.Module):
         self.context = nn.Conv2d(pooled, c.low, 1)
         curve = nn.Conv2d(32, 7 + c.visible_bands, 1)
         self.tone = nn.Sequential(nn.Conv2d(pooled, 32, 1), nn.ReLU(inplace=True), curve)
+        calm = nn.Conv2d(16, 1 + c.ir_bands, 1)
+        self.calm = nn.Sequential(nn.Conv2d(pooled, 16, 1), nn.ReLU(inplace=True), calm)
         self.up2 = nn.Conv2d(c.low, c.middle, 1)
         self.up1 = nn.Conv2d(c.middle, c.stem, 1)
         self.head = _conv(c.stem, c.head)
@@ -180,9 +184,10 @@ class Student(nn.Module):
         nn.init.normal_(self.weights.weight, std=0.01)
         assert self.weights.bias is not None
         nn.init.zeros_(self.weights.bias)
-        nn.init.zeros_(curve.weight)
-        assert curve.bias is not None
-        nn.init.zeros_(curve.bias)
+        for last in (curve, calm):
+            nn.init.zeros_(last.weight)
+            assert last.bias is not None
+            nn.init.zeros_(last.bias)
 
     def initial_state(
         self, batch: int, height: int, width: int, device: torch.device | str = "cpu"
@@ -200,7 +205,7 @@ class Student(nn.Module):
             mix=zeros(3, height // 4, width // 4),
             visible=zeros(16, height // 4, width // 4),
             hidden=zeros(self.config.hidden, height // 8, width // 8),
-            tone=zeros(7 + self.config.visible_bands, 1, 1),
+            tone=zeros(8 + self.config.visible_bands + self.config.ir_bands, 1, 1),
         )
 
     def forward(
@@ -250,7 +255,7 @@ class Student(nn.Module):
         pooled = torch.cat([low.mean((2, 3), keepdim=True), *statistics], 1)
         low = self.low2(low) + self.context(pooled)
         tone = state.tone + torch.clamp(1.0 / (state.age + 1.0), min=TONE_GAIN) * (
-            self.tone(pooled) - state.tone
+            torch.cat([self.tone(pooled), self.calm(pooled)], 1) - state.tone
         )
         middle = F.relu(middle + F.interpolate(self.up2(F.relu(low)), scale_factor=2.0))
         hidden = torch.clamp(self.remember(middle), max=HIDDEN_LIMIT)
@@ -261,21 +266,25 @@ class Student(nn.Module):
         )
         on_visible, on_ir = strengths[: c.visible_bands], strengths[c.visible_bands :]
 
-        curve, softness, contrast, brightness = torch.split(tone, [5, c.visible_bands, 1, 1], 1)
+        curve, softness, contrast, brightness, noisy, smoothing = torch.split(
+            tone, [5, c.visible_bands, 1, 1, 1, c.ir_bands], 1
+        )
         sharp = visible_blocks
         bands = self.visible_bank(framed)
         for band, local, overall in zip(bands, on_visible, softness.split(1, 1), strict=True):
             sharp = sharp + band * (local + overall)
         gain_visible = least_visible + (1.0 - least_visible) * torch.sigmoid(visible_gate)
         sharp = state.visible + gain_visible * (sharp - state.visible)
-        gain = least_ir + (1.0 - least_ir) * torch.sigmoid(gate)
+        gain = least_ir + (1.0 - least_ir) * torch.sigmoid(gate + noisy)
         average = before + gain * change
-        for band, strength in zip(
-            self.ir_bank(_repeat_border(F.relu(average))), on_ir, strict=True
-        ):
-            average = average + band * strength
+        # The state keeps what is not smoothed: smoothed anew in every step, detail would fade
+        # where nothing moves, and the mean of many frames needs no smoothing.
+        smooth_ir = average
+        bands = self.ir_bank(_repeat_border(F.relu(average)))
+        for band, local, overall in zip(bands, on_ir, smoothing.split(1, 1), strict=True):
+            smooth_ir = smooth_ir + band * (local + overall)
 
-        restored_ir, restored_visible = _toned(average, sharp, curve)
+        restored_ir, restored_visible = _toned(smooth_ir, sharp, curve)
         open_share = torch.sigmoid(mix_gate - GATE_START)
         follow = torch.maximum(MIN_MIX_GAIN + (1.0 - MIN_MIX_GAIN) * open_share, first)
         share = torch.sigmoid(choice)
@@ -283,7 +292,7 @@ class Student(nn.Module):
         mix = torch.clamp(state.mix + follow * (wanted - state.mix), 0.0, MAX_DETAIL)
         # What the fused picture is wanted to be does not teach the tone: contrast that a goal asks
         # for would come from curves that restore neither source.
-        mixed = _toned(average, sharp, curve.detach()) if self.training else None
+        mixed = _toned(smooth_ir, sharp, curve.detach()) if self.training else None
         fused = mix_blocks(
             *(mixed or (restored_ir, restored_visible)),
             mix,

@@ -41,6 +41,7 @@ class StudentObjective:
         information: one minus the mean VIF.
         structure: one minus the mean SSIM.
         restoration: one minus the mean SSIM of both restorations to their clean sources.
+        recovery: one minus their mean VIF.
         edges: one minus Qabf.
         contrast: shortfall of the hot targets' contrast.
         steady: change of the fused luma where both clean sources stand still.
@@ -62,6 +63,7 @@ class StudentObjective:
     information: float = 2.0
     structure: float = 3.0
     restoration: float = 2.0
+    recovery: float = 0.0
     edges: float = 2.0
     contrast: float = 0.15
     steady: float = 6.0
@@ -139,6 +141,12 @@ class StudentObjective:
                 + ssim(visible[frames].flatten(0, 1), source_visible)
             ).mean()
         )
+        if self.recovery:
+            vif = textured(source_ir) * visual_information(ir[frames].flatten(0, 1), source_ir)
+            vif = vif + textured(source_visible) * visual_information(
+                visible[frames].flatten(0, 1), source_visible
+            )
+            parts["recovery"] = 1 - 0.5 * vif.mean()
         if self.contrast:
             targets = HotTargets(source_ir)
             short = F.relu(1.0 - targets.contrast(picture)) * targets.there

@@ -45,13 +45,32 @@ def _scene() -> np.ndarray:
 
 def test_statistics_lie_in_the_measured_ranges():
     rng = np.random.default_rng(0)
-    all_statistics = [_statistics(_scene(), degrade_infrared(_scene(), rng)) for _ in range(24)]
+    usual = InfraredDegradation(mild=0.0)
+    all_statistics = [
+        _statistics(_scene(), degrade_infrared(_scene(), rng, usual)) for _ in range(24)
+    ]
     mean = {name: np.mean([s[name] for s in all_statistics]) for name in all_statistics[0]}
     assert 7 <= mean["stripes"] <= 12
     assert 9 <= mean["noise"] <= 14
     assert 25 <= mean["shift"] <= 47
     assert all(s["correlation"] > 0.97 for s in all_statistics if s["stripes"] > 6)
     assert mean["rows"] < 1.0
+
+
+def test_a_mild_core_has_its_stripes_and_its_noise_apart():
+    rng = np.random.default_rng(1)
+    mild, usual = (
+        [
+            _statistics(_scene(), degrade_infrared(_scene(), rng, InfraredDegradation(mild=share)))
+            for _ in range(20)
+        ]
+        for share in (1.0, 0.0)
+    )
+    assert min(s["noise"] for s in usual) > 5 and min(s["stripes"] for s in usual) > 4
+    noise, stripes = (np.array([s[name] for s in mild]) for name in ("noise", "stripes"))
+    assert min(noise) < 2 and min(stripes) < 2
+    assert any((noise > 5) & (stripes < 3)) and any((noise < 3) & (stripes > 4))
+    assert abs(np.corrcoef(noise, stripes)[0, 1]) < 0.6
 
 
 @pytest.mark.parametrize("scene", ["0114_1609", "0114_1611", "0115_1831"])

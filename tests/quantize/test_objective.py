@@ -4,6 +4,7 @@ import torch
 
 from quantize.student.network import StudentOutput
 from quantize.student.objective import StudentObjective
+from quantize.student.quality import visual_information
 
 
 def _parts(fused: torch.Tensor, ir: torch.Tensor, visible: torch.Tensor) -> dict[str, float]:
@@ -31,6 +32,21 @@ def test_a_stretched_mean_of_both_sources_invents_nothing():
     banded[:, :, 32:48] += 0.2
     flat = torch.full_like(ir, 0.5)
     assert _parts(banded - mean + flat, flat, flat)["invented"] > 0.01
+
+
+def test_recovery_is_what_the_restorations_lack_of_their_sources():
+    ir, visible = _scene()
+    soft = torch.nn.functional.avg_pool2d(visible, 5, 1, 2)
+    objective = StudentObjective(recovery=1.0)
+
+    def recovery(restored: torch.Tensor) -> float:
+        output = StudentOutput(visible, ir, restored)
+        return objective([output], ir[None], visible[None], (0,))[1]["recovery"]
+
+    assert abs(recovery(visible)) < 1e-3
+    lacking = 1 - float(visual_information(soft, visible))
+    assert abs(recovery(soft) - 0.5 * lacking) < 1e-3  # the infrared lacks nothing
+    assert lacking > 0.1
 
 
 def test_what_is_beyond_black_and_white_is_not_seen_and_costs():
