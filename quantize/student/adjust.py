@@ -2,8 +2,8 @@
 
 How sharp degraded pictures become and how steady both temporal averages are pull against each
 other, and training settles that frame by frame, on crops. On whole scenes more of both can be had:
-a steadier average pays in change for what more sharpness costs. And what a noisy infrared as a whole
-does to its average, training moves too little: an open gate hardly feels it.
+a steadier average pays in change for what more sharpness costs. And what a noisy infrared as a
+whole does to its average, training moves too little: an open gate hardly feels it.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def adjust(
             overall strength, so that sharp pictures stay what they are.
         ir_gate, visible_gate: added to the logits that open the temporal averages. Below 0 the
             averages are steadier, and later to follow what moves.
-        noisy_gate, noisy_bands: factors on what the whole infrared, being noisy, adds to the gate of
-            its average and to the gains of its smoothing bands.
+        noisy_gate, noisy_bands: factors on what the whole infrared, being noisy, adds to the gate
+            of its average and to the gains of its smoothing bands.
     """
     overall = student.tone[2]
     assert isinstance(overall, nn.Conv2d) and overall.bias is not None
@@ -48,7 +48,7 @@ def adjust(
     band = len(MAPS) + last
     rest = -overall.bias[5 + last]  # five coefficients of the tone curves stand first
     maps.weight[band] *= sharpness
-    maps.bias[band] = rest + sharpness * (maps.bias[band] - rest)
+    maps.bias[band] = sharpness * maps.bias[band] + (1.0 - sharpness) * rest
     maps.bias[MAPS.index("gate")] += ir_gate
     maps.bias[MAPS.index("visible_gate")] += visible_gate
     calm = student.calm[2]

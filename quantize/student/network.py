@@ -21,8 +21,8 @@ Parts, in the order of the data:
    for each source, how soft the visible picture is as a whole, the contrast and brightness of the
    fused picture, and how noisy the infrared is as a whole.
 5. The restoration of detail: weights of the trunk on learnt linear bands of both sources. The
-   infrared's bands, which smooth, stand behind its average; the visible's, which sharpen, before its
-   own. (Convolutions beside them gave the fused picture nothing.)
+   infrared's bands, which smooth, stand behind its average; the visible's, which sharpen, before
+   its own. (Convolutions beside them gave the fused picture nothing.)
 6. The mix of both restored sources, :func:`mix_blocks`: a pyramid of two levels. The mix is a state
    too: a fused pixel between its sources moves as they do as long as the mix stands still (the
    paper's variational loss is at its minimum there), so that it may follow only at a gain that the

@@ -70,6 +70,20 @@ def test_gates_open_less():
     assert levels[1][0] < levels[0][0] and levels[1][1] < levels[0][1]
 
 
+@torch.no_grad()
+def test_what_a_noisy_infrared_does_is_scaled():
+    before, after = _student(), _student()
+    for student in (before, after):
+        torch.manual_seed(8)
+        student.calm[2].weight.normal_(0, 0.3)
+        student.calm[2].bias.normal_(0, 0.3)
+    adjust(after, noisy_gate=20.0, noisy_bands=0.3)
+    pooled = torch.rand(1, before.calm[0].in_channels, 1, 1)
+    factors = torch.tensor([20.0, 0.3, 0.3]).view(1, 3, 1, 1)
+    torch.testing.assert_close(after.calm(pooled), factors * before.calm(pooled))
+    assert torch.equal(_maps(before), _maps(after))
+
+
 def test_a_number_that_nothing_reads_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match=r"adjust: 'gate' is none of ir_gate, sharpness"):
+    with pytest.raises(ConfigError, match=r"adjust: 'gate' is none of ir_gate, noisy_bands"):
         _adjust(_student(), TrainConfig(data=tmp_path, adjust={"gate": -1.0}))
