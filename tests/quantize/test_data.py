@@ -110,7 +110,7 @@ def test_colour_clips_are_grey_clips_of_each_channel(tmp_path):
             # Sensor noise is of each channel's own, half a level of 255; a colour codec of low
             # quality leaves other residue than a grey one, a few levels.
             stray = clip.visible[..., k] - grey.visible
-            assert abs(stray.mean()) < 4 / 255 and stray.std() < 10 / 255
+            assert abs(stray.mean()) < 4 / 255 and stray.std() < 12 / 255
         degraded += not np.array_equal(clip.visible, clip.clean_visible)
     assert 0 < degraded < 30
 
