@@ -42,8 +42,8 @@ CALIBRATION_SIZE = 256
 PERCENTILE = 99.9
 """Of the absolute values of a tensor: its range. What is larger is cut off."""
 FRAMES_PERCENTILE = 90.0
-"""Of that over the frames. With the largest, degraded video flickered up to 4 % more than in fp32,
-and the more so the more clips there were; like this it is 1 %, whichever clips they are."""
+"""Of that over the frames. With the largest, more clips mean a coarser grid, and degraded video
+flickers where fp32 does not."""
 SMALL = 4000  # weights; smaller convolutions stay in float, they cost nothing
 
 

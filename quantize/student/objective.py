@@ -125,9 +125,8 @@ class StudentObjective:
             x[frames].flatten(0, 1) for x in (fused, clean_ir, clean_visible)
         )
         if self.information:
-            vif = textured(source_ir) * visual_information(picture, source_ir)
-            vif = vif + textured(source_visible) * visual_information(picture, source_visible)
-            parts["information"] = 1 - 0.5 * vif.mean()
+            sources = (source_ir, source_visible)
+            parts["information"] = 1 - _information((picture, picture), sources)
         if self.structure:
             both = ssim(picture, source_ir) + ssim(picture, source_visible)
             parts["structure"] = 1 - 0.5 * both.mean()
@@ -142,11 +141,8 @@ class StudentObjective:
             ).mean()
         )
         if self.recovery:
-            vif = textured(source_ir) * visual_information(ir[frames].flatten(0, 1), source_ir)
-            vif = vif + textured(source_visible) * visual_information(
-                visible[frames].flatten(0, 1), source_visible
-            )
-            parts["recovery"] = 1 - 0.5 * vif.mean()
+            restorations = (ir[frames].flatten(0, 1), visible[frames].flatten(0, 1))
+            parts["recovery"] = 1 - _information(restorations, (source_ir, source_visible))
         if self.contrast:
             targets = HotTargets(source_ir)
             short = F.relu(1.0 - targets.contrast(picture)) * targets.there
@@ -157,6 +153,13 @@ class StudentObjective:
             parts["goals"], shown = goal_shortfall(fused, clean_ir, clean_visible, harm, frames)
         total = torch.stack([getattr(self, name) * value for name, value in parts.items()]).sum()
         return total, {name: float(value.detach()) for name, value in parts.items()} | shown
+
+
+def _information(pictures: tuple[Tensor, Tensor], sources: tuple[Tensor, Tensor]) -> Tensor:
+    """Mean VIF of each picture to its source, where the source is textured."""
+    pairs = zip(pictures, sources, strict=True)
+    each = [textured(source) * visual_information(picture, source) for picture, source in pairs]
+    return 0.5 * (each[0] + each[1]).mean()
 
 
 def _invented(fused: Tensor, ir: Tensor, visible: Tensor) -> Tensor:

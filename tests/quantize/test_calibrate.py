@@ -1,4 +1,4 @@
-"""Ranges of tensors, on a model whose every tensor is known: y = 2 x + 0."""
+"""Ranges of tensors, on a model whose every tensor is known: y = 2 x."""
 
 from __future__ import annotations
 

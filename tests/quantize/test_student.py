@@ -137,12 +137,9 @@ def test_what_stands_still_is_averaged_over_all_frames():
             assert torch.allclose(output.ir, ir[: t + 1].mean(0), atol=1e-5)
 
 
-def test_what_is_shown_is_smoothed_and_what_is_kept_is_not():
-    """The mean of all frames plus one share of a band of that mean: no smoothing adds up."""
-    student = _plain_student(gate=-40.0, mix=0.0, mix_gate=0.0)
-    with torch.no_grad():
-        student.weights.bias[-1] = 0.6
-    band = student.ir_bank.weights.detach()[-1:]
+def _assert_mean_and_band(student: Student, band: int, share: float) -> None:
+    """Shown: the mean of the frames so far and a share of its band. Kept: that mean."""
+    weights = student.ir_bank.weights.detach()[band][None]
     torch.manual_seed(9)
     ir, visible = 0.3 + 0.4 * torch.rand(6, 1, 1, 64, 96), torch.rand(1, 1, 64, 96)
     state = student.initial_state(1, 64, 96)
@@ -152,28 +149,25 @@ def test_what_is_shown_is_smoothed_and_what_is_kept_is_not():
             output, state = student(ir[t], visible, state)
             mean = ir[: t + 1].mean(0)
             assert torch.allclose(depth_to_space(state.average), mean, atol=1e-5)
-            expected = mean + 0.6 * F.conv2d(mean, band, padding=4)
+            expected = mean + share * F.conv2d(mean, weights, padding=4)
             assert torch.allclose(output.ir[inner], expected[inner], atol=1e-5)
 
 
+def test_what_is_shown_is_smoothed_and_what_is_kept_is_not():
+    """No smoothing adds up from frame to frame."""
+    student = _plain_student(gate=-40.0, mix=0.0, mix_gate=0.0)
+    with torch.no_grad():
+        student.weights.bias[-1] = 0.6
+    _assert_mean_and_band(student, band=-1, share=0.6)
+
+
 def test_what_is_noisy_as_a_whole_shuts_the_gate_and_smooths():
-    """An open gate is shut by what the whole picture says; that is smoothed over time."""
     student = _plain_student(gate=40.0, mix=0.0, mix_gate=0.0)
     last = student.calm[2]
     assert (last.weight == 0).all() and (last.bias == 0).all()  # nothing at first
     with torch.no_grad():
         last.bias.copy_(torch.tensor([-80.0, 0.5, 0.0]))
-    band = student.ir_bank.weights.detach()[:1]
-    torch.manual_seed(10)
-    ir, visible = 0.3 + 0.4 * torch.rand(4, 1, 1, 64, 96), torch.rand(1, 1, 64, 96)
-    state = student.initial_state(1, 64, 96)
-    inner = (..., slice(8, -8), slice(8, -8))
-    with torch.no_grad():
-        for t in range(len(ir)):
-            output, state = student(ir[t], visible, state)
-            mean = ir[: t + 1].mean(0)
-            expected = mean + 0.5 * F.conv2d(mean, band, padding=4)
-            assert torch.allclose(output.ir[inner], expected[inner], atol=1e-5)
+    _assert_mean_and_band(student, band=0, share=0.5)
 
 
 def test_the_visible_is_averaged_too_down_to_a_floor():
