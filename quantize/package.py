@@ -145,7 +145,7 @@ def _is_worth_it(node: onnx.NodeProto, weight: NDArray[np.float32]) -> bool:
     over blocks of 16 pixels what it rounds, and is cheap.
     """
     names = node.name + "".join(node.input)
-    exempt = ("stripes", "context", "tone", "calm", "visible_bank", "student.weights", "up2")
+    exempt = ("stripes", "context", "tone", "calm", "clear", "visible_bank", "student.weights", "up2")
     if any(part in names for part in exempt):
         return False
     return weight.size >= SMALL or "evidence" in names

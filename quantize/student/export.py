@@ -24,10 +24,12 @@ def state_shapes(student: Student) -> dict[str, list[int | str]]:
         "profile": [1, 4, f"H/{BAND_ROWS}", "W/4"],
         "average": [1, 16, "H/4", "W/4"],
         "gain": [1, 2, "H/4", "W/4"],
-        "mix": [1, 3, "H/4", "W/4"],
+        "mix": [1, 4, "H/4", "W/4"],
+        "above_ir": [1, 16, "H/4", "W/4"],
+        "above_visible": [1, 16, "H/4", "W/4"],
         "visible": [1, 16, "H/4", "W/4"],
         "hidden": [1, student.config.hidden, "H/8", "W/8"],
-        "tone": [1, 8 + student.config.visible_bands + student.config.ir_bands, 1, 1],
+        "tone": [1, 9 + student.config.visible_bands + student.config.ir_bands, 1, 1],
     }
 
 

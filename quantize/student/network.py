@@ -19,7 +19,7 @@ Parts, in the order of the data:
 4. From global features, measured energies (of the sharpening bands, of the stripes, of change and
    texture in the infrared) and the distribution of grey levels, smoothed over time: a tone curve
    for each source, how soft the visible picture is as a whole, the contrast and brightness of the
-   fused picture, and how noisy the infrared is as a whole.
+   fused picture, how noisy the infrared is and how clear the visible is as a whole.
 5. The restoration of detail: weights of the trunk on learnt linear bands of both sources. The
    infrared's bands, which smooth, stand behind its average; the visible's, which sharpen, before
    its own. (Convolutions beside them gave the fused picture nothing.)
@@ -27,7 +27,10 @@ Parts, in the order of the data:
    too: a fused pixel between its sources moves as they do as long as the mix stands still (the
    paper's variational loss is at its minimum there), so that it may follow only at a gain that the
    trunk predicts. What lies between two sources has less contrast than they have: one gain of
-   what is common to both gives it back.
+   what is common to both gives it back. What the larger of both has that no block's share can
+   follow, pixel by pixel, comes in with a share of its own.
+7. :func:`move_between`: no pixel of the fused picture moves more, or less, than its two sources do
+   (the variational loss again), but for a small part of what is lacking to the mix.
 """
 
 from __future__ import annotations
@@ -58,6 +61,7 @@ __all__ = [
     "StudentOutput",
     "StudentState",
     "mix_blocks",
+    "move_between",
     "sharpening_bands",
 ]
 
@@ -66,6 +70,7 @@ MULTIPLE_PX = 32
 
 MIN_GAIN = 0.06
 MIN_MIX_GAIN = 0.04
+SETTLE = 0.02  # a second and a half to a half, at 25 frames a second
 MAX_DETAIL = 1.5
 MIN_VISIBLE_GAIN = 0.1
 GATE_START = 2.0  # logits: before anything is learnt the mix follows slowly, the visible at once
@@ -80,7 +85,7 @@ SPREADS = 4  # level and spread of the larger of both sources, and of the last m
 CONTRAST = (-0.5, 1.0)
 GREY = 0.4  # what the contrast turns about: a usual mean
 SPARSE = (4, 2)  # one block in eight tells an energy as well as all of them
-MAPS = ("gate", "visible_gate", "mix_gate", "choice", "ir_detail", "visible_detail")
+MAPS = ("gate", "visible_gate", "mix_gate", "choice", "ir_detail", "visible_detail", "larger")
 QUIET = 0.002  # half a grey level
 
 
@@ -117,12 +122,15 @@ class StudentState(NamedTuple):
         profile: (B, 4, H/32, W/4) running column profile of the infrared.
         average: (B, 16, H/4, W/4) averaged infrared in block layout, before smoothing and tone.
         gain: (B, 2, H/4, W/4) gains of the last update of ``average`` and of ``visible``.
-        mix: (B, 3, H/4, W/4) shares of both sources in the fused picture, see :func:`mix_blocks`.
+        mix: (B, 4, H/4, W/4) shares of both sources in the fused picture, see :func:`mix_blocks`.
+        above_ir, above_visible: (B, 16, H/4, W/4) the fused picture less each restored source, in
+            block layout, see :func:`move_between`.
         visible: (B, 16, H/4, W/4) restored visible luma in block layout, before tone.
         hidden: (B, hidden, H/8, W/8) recurrent features.
-        tone: (B, 8 + visible_bands + ir_bands, 1, 1) smoothed: tone coefficients of the sources,
+        tone: (B, 9 + visible_bands + ir_bands, 1, 1) smoothed: tone coefficients of the sources,
             gains of the visible's bands, contrast and brightness of the fused picture, what the
-            whole infrared adds to the gate of its average and to the gains of its bands.
+            whole infrared adds to the gate of its average and to the gains of its bands, what the
+            whole visible adds to the gate of its own.
     """
 
     age: Tensor
@@ -130,6 +138,8 @@ class StudentState(NamedTuple):
     average: Tensor
     gain: Tensor
     mix: Tensor
+    above_ir: Tensor
+    above_visible: Tensor
     visible: Tensor
     hidden: Tensor
     tone: Tensor
@@ -157,7 +167,7 @@ class Student(nn.Module):
         self.visible_bank = FilterBank(sharpening_bands(c.visible_bands))
         self.blur_meter = FilterBank(sharpening_bands(BLURS))
         self.ir_bank = FilterBank(_infrared_bands(c.ir_bands))
-        self.evidence = nn.Conv2d(2 * 16 + 3 + 2, c.evidence, 1)
+        self.evidence = nn.Conv2d(2 * 16 + 4 + 2, c.evidence, 1)
         self.stem = _conv(32 + c.evidence, c.stem)
         self.down1 = _conv(c.stem, c.middle, stride=2)
         self.merge = _conv(c.middle + c.hidden, c.middle)
@@ -176,6 +186,8 @@ class Student(nn.Module):
         self.tone = nn.Sequential(nn.Conv2d(pooled, 32, 1), nn.ReLU(inplace=True), curve)
         calm = nn.Conv2d(16, 1 + c.ir_bands, 1)
         self.calm = nn.Sequential(nn.Conv2d(pooled, 16, 1), nn.ReLU(inplace=True), calm)
+        clear = nn.Conv2d(16, 1, 1)
+        self.clear = nn.Sequential(nn.Conv2d(pooled, 16, 1), nn.ReLU(inplace=True), clear)
         self.up2 = nn.Conv2d(c.low, c.middle, 1)
         self.up1 = nn.Conv2d(c.middle, c.stem, 1)
         self.head = _conv(c.stem, c.head)
@@ -184,7 +196,7 @@ class Student(nn.Module):
         nn.init.normal_(self.weights.weight, std=0.01)
         assert self.weights.bias is not None
         nn.init.zeros_(self.weights.bias)
-        for last in (curve, calm):
+        for last in (curve, calm, clear):
             nn.init.zeros_(last.weight)
             assert last.bias is not None
             nn.init.zeros_(last.bias)
@@ -202,10 +214,12 @@ class Student(nn.Module):
             profile=zeros(4, height // BAND_ROWS, width // 4),
             average=zeros(16, height // 4, width // 4),
             gain=zeros(2, height // 4, width // 4),
-            mix=zeros(3, height // 4, width // 4),
+            mix=zeros(4, height // 4, width // 4),
+            above_ir=zeros(16, height // 4, width // 4),
+            above_visible=zeros(16, height // 4, width // 4),
             visible=zeros(16, height // 4, width // 4),
             hidden=zeros(self.config.hidden, height // 8, width // 8),
-            tone=zeros(8 + self.config.visible_bands + self.config.ir_bands, 1, 1),
+            tone=zeros(9 + self.config.visible_bands + self.config.ir_bands, 1, 1),
         )
 
     def forward(
@@ -255,25 +269,25 @@ class Student(nn.Module):
         pooled = torch.cat([low.mean((2, 3), keepdim=True), *statistics], 1)
         low = self.low2(low) + self.context(pooled)
         tone = state.tone + torch.clamp(1.0 / (state.age + 1.0), min=TONE_GAIN) * (
-            torch.cat([self.tone(pooled), self.calm(pooled)], 1) - state.tone
+            torch.cat([self.tone(pooled), self.calm(pooled), self.clear(pooled)], 1) - state.tone
         )
         middle = F.relu(middle + F.interpolate(self.up2(F.relu(low)), scale_factor=2.0))
         hidden = torch.clamp(self.remember(middle), max=HIDDEN_LIMIT)
         fine = F.relu(fine + F.interpolate(self.up1(middle), scale_factor=2.0))
         head = self.head(fine)
-        gate, visible_gate, mix_gate, choice, ir_detail, visible_detail, *strengths = torch.split(
-            self.weights(head), 1, 1
-        )
+        maps = torch.split(self.weights(head), 1, 1)
+        gate, visible_gate, mix_gate, choice, ir_detail, visible_detail, larger = maps[: len(MAPS)]
+        strengths = maps[len(MAPS) :]
         on_visible, on_ir = strengths[: c.visible_bands], strengths[c.visible_bands :]
 
-        curve, softness, contrast, brightness, noisy, smoothing = torch.split(
-            tone, [5, c.visible_bands, 1, 1, 1, c.ir_bands], 1
+        curve, softness, contrast, brightness, noisy, smoothing, clear = torch.split(
+            tone, [5, c.visible_bands, 1, 1, 1, c.ir_bands, 1], 1
         )
         sharp = visible_blocks
         bands = self.visible_bank(framed)
         for band, local, overall in zip(bands, on_visible, softness.split(1, 1), strict=True):
             sharp = sharp + band * (local + overall)
-        gain_visible = least_visible + (1.0 - least_visible) * torch.sigmoid(visible_gate)
+        gain_visible = least_visible + (1.0 - least_visible) * torch.sigmoid(visible_gate + clear)
         sharp = state.visible + gain_visible * (sharp - state.visible)
         gain = least_ir + (1.0 - least_ir) * torch.sigmoid(gate + noisy)
         average = before + gain * change
@@ -288,18 +302,28 @@ class Student(nn.Module):
         open_share = torch.sigmoid(mix_gate - GATE_START)
         follow = torch.maximum(MIN_MIX_GAIN + (1.0 - MIN_MIX_GAIN) * open_share, first)
         share = torch.sigmoid(choice)
-        wanted = torch.cat([share, share + ir_detail, 1.0 - share + visible_detail], 1)
-        mix = torch.clamp(state.mix + follow * (wanted - state.mix), 0.0, MAX_DETAIL)
+        shares = torch.cat([share, share + ir_detail, 1.0 - share + visible_detail, larger], 1)
+        mix = torch.clamp(state.mix + follow * (shares - state.mix), 0.0, MAX_DETAIL)
         # What the fused picture is wanted to be does not teach the tone: contrast that a goal asks
         # for would come from curves that restore neither source.
         mixed = _toned(smooth_ir, sharp, curve.detach()) if self.training else None
-        fused = mix_blocks(
+        wanted = mix_blocks(
             *(mixed or (restored_ir, restored_visible)),
             mix,
             self.smooth,
             torch.clamp(contrast, *CONTRAST),
             brightness,
         )
+        fused = move_between(
+            wanted,
+            restored_ir + state.above_ir,
+            restored_visible + state.above_visible,
+            torch.clamp(first, min=SETTLE),
+        )
+        if self.training:
+            # The mix learns from what it wants: where the sources stand still, next to nothing of
+            # it can be seen at once.
+            fused = wanted + (fused - wanted).detach()
         output = StudentOutput(
             depth_to_space(fused), depth_to_space(restored_ir), depth_to_space(restored_visible)
         )
@@ -311,6 +335,8 @@ class Student(nn.Module):
             average=torch.clamp(average, -0.5, 1.5),
             gain=torch.cat([gain, gain_visible], 1),
             mix=mix,
+            above_ir=torch.clamp(fused - restored_ir, -1.5, 1.5),
+            above_visible=torch.clamp(fused - restored_visible, -1.5, 1.5),
             visible=torch.clamp(sharp, -0.5, 1.5),
             hidden=hidden,
             tone=tone,
@@ -329,18 +355,33 @@ def mix_blocks(
     """Two-level pyramid fusion: blocks' means by one share, what is finer by two others.
 
     The pyramid is Burt and Adelson's (1983), one step of 4 instead of two of 2. ``ir``, ``visible``
-    (B, 16, h, w) in block layout; ``mix`` (B, 3, h, w): share of the infrared's mean, gain of the
-    infrared's detail, gain of the visible's. Weights are interpolated between blocks (``smooth``),
+    (B, 16, h, w) in block layout; ``mix`` (B, 4, h, w): share of the infrared's mean, gain of the
+    infrared's detail, gain of the visible's, share of what the larger of both has more than their
+    mean, pixel by pixel (one, with shares of a half, gives the larger). Weights are interpolated between blocks (``smooth``),
     so that no grid of blocks can show. ``contrast``, ``brightness`` (B, 1, 1, 1): by how much of
     itself what both sources' means have in common is stretched about ``GREY``, and what is added.
     """
-    share, on_ir, on_visible = mix.split(1, 1)
+    share, on_ir, on_visible, on_larger = mix.split(1, 1)
     base_ir, base_visible = ir.mean(1, keepdim=True), visible.mean(1, keepdim=True)
     base = base_visible + share * (base_ir - base_visible)
     common = 0.5 * (base_ir + base_visible)
     base = base + contrast * (common - GREY) + brightness
     fine_ir, fine_visible = ir - smooth(base_ir), visible - smooth(base_visible)
-    return smooth(base) + smooth(on_ir) * fine_ir + smooth(on_visible) * fine_visible
+    fused = smooth(base) + smooth(on_ir) * fine_ir + smooth(on_visible) * fine_visible
+    return fused + smooth(0.5 * on_larger) * (ir - visible).abs()
+
+
+def move_between(wanted: Tensor, as_ir: Tensor, as_visible: Tensor, settle: Tensor) -> Tensor:
+    """``wanted``, held between two pictures, and by the share ``settle`` of the way beyond them.
+
+    All of one shape, ``settle`` of any that goes with it. ``as_ir`` and ``as_visible`` are the last
+    fused picture, moved as one source and as the other has moved since. VideoFusion's variational
+    loss (equation 12) is at its least for every picture between them; a change of the mix, of
+    contrast or of sharpness that no source has is left to ``settle``.
+    """
+    low, high = torch.minimum(as_ir, as_visible), torch.maximum(as_ir, as_visible)
+    held = torch.minimum(torch.maximum(wanted, low), high)
+    return held + settle * (wanted - held)
 
 
 def _toned(ir: Tensor, visible: Tensor, curve: Tensor) -> tuple[Tensor, Tensor]:

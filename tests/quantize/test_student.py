@@ -13,10 +13,12 @@ from quantize.student.network import (
     GREY_WIDTH,
     MAPS,
     MIN_VISIBLE_GAIN,
+    SETTLE,
     SPREADS,
     Student,
     StudentConfig,
     mix_blocks,
+    move_between,
     sharpening_bands,
 )
 from quantize.student.space import (
@@ -95,7 +97,7 @@ def test_first_frame_ignores_what_the_state_holds(student):
     """Age zero means: the running average starts with the frame of now, whatever it held."""
     ir, visible = torch.rand(1, 1, 64, 96), torch.rand(1, 1, 64, 96)
     zero = student.initial_state(1, 64, 96)
-    held = ("average", "gain")
+    held = ("average", "gain", "above_ir", "above_visible")
     dirty = zero._replace(**{name: torch.rand_like(getattr(zero, name)) for name in held})
     with torch.no_grad():
         clean, _ = student(ir, visible, zero)
@@ -185,6 +187,21 @@ def test_the_visible_is_averaged_too_down_to_a_floor():
             assert torch.allclose(output.visible, expected, atol=1e-5)
 
 
+def test_what_is_clear_as_a_whole_opens_the_gate_of_the_visible():
+    student = _plain_student(gate=0.0, mix=0.0, mix_gate=0.0, visible_gate=-40.0)
+    last = student.clear[2]
+    assert (last.weight == 0).all() and (last.bias == 0).all()  # nothing at first
+    with torch.no_grad():
+        last.bias.fill_(80.0)
+    torch.manual_seed(7)
+    visible, ir = torch.rand(4, 1, 1, 64, 96), torch.rand(1, 1, 64, 96)
+    state = student.initial_state(1, 64, 96)
+    with torch.no_grad():
+        for frame in visible:
+            output, state = student(ir, frame, state)
+            assert torch.allclose(output.visible, frame, atol=1e-5)
+
+
 def test_an_open_gate_follows_at_once():
     student = _plain_student(gate=40.0, mix=0.0, mix_gate=0.0)
     torch.manual_seed(5)
@@ -205,6 +222,67 @@ def test_a_mix_that_stands_still_moves_as_its_sources_do():
     change, of_ir, of_visible = (x[1:] - x[:-1] for x in (fused, ir, visible))
     assert (change >= torch.minimum(of_ir, of_visible) - 1e-5).all()
     assert (change <= torch.maximum(of_ir, of_visible) + 1e-5).all()
+
+
+def test_a_new_mix_is_settled_slowly_where_nothing_moves():
+    """From one source to the other, by the same part of what is lacking in every frame."""
+    student = _plain_student(gate=40.0, mix=-40.0, mix_gate=40.0)
+    torch.manual_seed(6)
+    ir, visible = torch.rand(2, 1, 1, 64, 96)
+    state = student.initial_state(1, 64, 96)
+    with torch.no_grad():
+        output, state = student(ir, visible, state)
+        assert torch.allclose(output.fused, visible, atol=1e-5)
+        _set_weights(student, "choice", 40.0)
+        for count in range(1, 60):
+            output, state = student(ir, visible, state)
+            expected = ir + (1 - SETTLE) ** count * (visible - ir)
+            assert torch.allclose(output.fused, expected, atol=1e-4)
+
+
+def test_what_arrives_is_seen_at_once():
+    """A mix that changes together with its sources waits for nothing: a warm body walks in."""
+    student = _plain_student(gate=40.0, mix=-40.0, mix_gate=40.0)
+    ir, visible = torch.full((1, 1, 64, 96), 0.3), torch.full((1, 1, 64, 96), 0.5)
+    state = student.initial_state(1, 64, 96)
+    with torch.no_grad():
+        _, state = student(ir, visible, state)
+        _set_weights(student, "choice", 40.0)
+        output, state = student(ir + 0.5, visible - 0.1, state)
+        assert torch.allclose(output.fused, ir + 0.5, atol=1e-5)
+        _set_weights(student, "choice", -40.0)
+        output, _ = student(ir, visible, state)
+        assert torch.allclose(output.fused, visible, atol=1e-5)
+
+
+def test_the_mix_learns_where_nothing_moves():
+    student = _plain_student(gate=40.0, mix=0.5, mix_gate=40.0).train()
+    torch.manual_seed(6)
+    ir, visible = torch.rand(2, 1, 1, 64, 96)
+    state = student.initial_state(1, 64, 96)
+    for _ in range(2):
+        output, state = student(ir, visible, state.detach())
+    output.fused.sum().backward()
+    choice = student.weights.bias.grad[MAPS.index("choice")]
+    share = torch.sigmoid(torch.tensor(0.5))
+    assert choice == pytest.approx(float((share * (1 - share) * (ir - visible)).sum()), rel=1e-3)
+
+
+@pytest.mark.parametrize("settle", [0.0, 0.3, 1.0])
+def test_move_between(settle):
+    """Pixel by pixel with numpy's clip; held fully, the variational loss is at its least."""
+    torch.manual_seed(7)
+    last, ir, visible, moved_ir, moved_visible, wanted = torch.rand(6, 1, 1, 40, 50)
+    of_ir, of_visible = moved_ir - ir, moved_visible - visible
+    settled = torch.full((1, 1, 1, 1), settle)
+    found = move_between(wanted, last + of_ir, last + of_visible, settled)
+    bounds = np.sort(np.stack([of_ir.numpy(), of_visible.numpy()]), 0)
+    held = last.numpy() + np.clip((wanted - last).numpy(), *bounds)
+    expected = (1 - settle) * held + settle * wanted.numpy()
+    np.testing.assert_allclose(found.numpy(), expected, atol=1e-6)
+    variation = ((found - last - of_ir).abs() + (found - last - of_visible).abs()).mean() / 2
+    least = (of_ir - of_visible).abs().mean() / 2
+    assert (float(variation) == pytest.approx(float(least), rel=1e-5)) == (settle == 0.0)
 
 
 def test_the_tone_is_told_how_grey_levels_are_distributed():
@@ -257,8 +335,8 @@ def test_values_of_blocks_are_interpolated_bilinearly():
 def test_mix_of_blocks_is_a_pyramid_fusion():
     """Against the same on whole pictures: area means, bilinear interpolation, detail apart."""
     torch.manual_seed(8)
-    ir, visible, share, on_ir, on_visible = (torch.rand(1, 1, 32, 48) for _ in range(5))
-    low = [F.avg_pool2d(x, 4) for x in (ir, visible, share, on_ir, on_visible)]
+    ir, visible, share, on_ir, on_visible, more = (torch.rand(1, 1, 32, 48) for _ in range(6))
+    low = [F.avg_pool2d(x, 4) for x in (ir, visible, share, on_ir, on_visible, more)]
     mix = torch.cat(low[2:], 1)
     contrast, brightness = torch.tensor(0.3).view(1, 1, 1, 1), torch.tensor(-0.1).view(1, 1, 1, 1)
     blocks = space_to_depth(ir), space_to_depth(visible)
@@ -270,7 +348,17 @@ def test_mix_of_blocks_is_a_pyramid_fusion():
     base = grow(low[2] * low[0] + (1 - low[2]) * low[1])
     fine = grow(low[3]) * (ir - grow(low[0])) + grow(low[4]) * (visible - grow(low[1]))
     stretched = base + 0.3 * (0.5 * grow(low[0] + low[1]) - 0.4) - 0.1
-    assert torch.allclose(depth_to_space(found), stretched + fine, atol=1e-5)
+    larger = torch.maximum(ir, visible) - 0.5 * (ir + visible)
+    expected = stretched + fine + grow(low[5]) * larger
+    assert torch.allclose(depth_to_space(found), expected, atol=1e-5)
+
+
+def test_halves_and_what_the_larger_has_more_are_the_larger():
+    torch.manual_seed(9)
+    ir, visible = torch.rand(2, 1, 1, 32, 48)
+    mix = torch.tensor([0.5, 0.5, 0.5, 1.0]).view(1, 4, 1, 1).expand(1, 4, 8, 12)
+    found = mix_blocks(space_to_depth(ir), space_to_depth(visible), mix, SmoothBlocks())
+    assert torch.allclose(depth_to_space(found), torch.maximum(ir, visible), atol=1e-5)
 
 
 def _feeds(student: Student, height: int, width: int, frames: int):
