@@ -24,7 +24,7 @@ def state_shapes(student: Student) -> dict[str, list[int | str]]:
         "profile": [1, 4, f"H/{BAND_ROWS}", "W/4"],
         "average": [1, 16, "H/4", "W/4"],
         "gain": [1, 2, "H/4", "W/4"],
-        "mix": [1, 4, "H/4", "W/4"],
+        "mix": [1, 3, "H/4", "W/4"],
         "above_ir": [1, 16, "H/4", "W/4"],
         "above_visible": [1, 16, "H/4", "W/4"],
         "visible": [1, 16, "H/4", "W/4"],

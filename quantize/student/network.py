@@ -27,8 +27,7 @@ Parts, in the order of the data:
    too: a fused pixel between its sources moves as they do as long as the mix stands still (the
    paper's variational loss is at its minimum there), so that it may follow only at a gain that the
    trunk predicts. What lies between two sources has less contrast than they have: one gain of
-   what is common to both gives it back. What the larger of both has that no block's share can
-   follow, pixel by pixel, comes in with a share of its own.
+   what is common to both gives it back.
 7. :func:`move_between`: no pixel of the fused picture moves more, or less, than its two sources do
    (the variational loss again), but for a small part of what is lacking to the mix.
 """
@@ -85,7 +84,7 @@ SPREADS = 4  # level and spread of the larger of both sources, and of the last m
 CONTRAST = (-0.5, 1.0)
 GREY = 0.4  # what the contrast turns about: a usual mean
 SPARSE = (4, 2)  # one block in eight tells an energy as well as all of them
-MAPS = ("gate", "visible_gate", "mix_gate", "choice", "ir_detail", "visible_detail", "larger")
+MAPS = ("gate", "visible_gate", "mix_gate", "choice", "ir_detail", "visible_detail")
 QUIET = 0.002  # half a grey level
 
 
@@ -122,7 +121,7 @@ class StudentState(NamedTuple):
         profile: (B, 4, H/32, W/4) running column profile of the infrared.
         average: (B, 16, H/4, W/4) averaged infrared in block layout, before smoothing and tone.
         gain: (B, 2, H/4, W/4) gains of the last update of ``average`` and of ``visible``.
-        mix: (B, 4, H/4, W/4) shares of both sources in the fused picture, see :func:`mix_blocks`.
+        mix: (B, 3, H/4, W/4) shares of both sources in the fused picture, see :func:`mix_blocks`.
         above_ir, above_visible: (B, 16, H/4, W/4) the fused picture less each restored source, in
             block layout, see :func:`move_between`.
         visible: (B, 16, H/4, W/4) restored visible luma in block layout, before tone.
@@ -167,7 +166,7 @@ class Student(nn.Module):
         self.visible_bank = FilterBank(sharpening_bands(c.visible_bands))
         self.blur_meter = FilterBank(sharpening_bands(BLURS))
         self.ir_bank = FilterBank(_infrared_bands(c.ir_bands))
-        self.evidence = nn.Conv2d(2 * 16 + 4 + 2, c.evidence, 1)
+        self.evidence = nn.Conv2d(2 * 16 + 3 + 2, c.evidence, 1)
         self.stem = _conv(32 + c.evidence, c.stem)
         self.down1 = _conv(c.stem, c.middle, stride=2)
         self.merge = _conv(c.middle + c.hidden, c.middle)
@@ -214,7 +213,7 @@ class Student(nn.Module):
             profile=zeros(4, height // BAND_ROWS, width // 4),
             average=zeros(16, height // 4, width // 4),
             gain=zeros(2, height // 4, width // 4),
-            mix=zeros(4, height // 4, width // 4),
+            mix=zeros(3, height // 4, width // 4),
             above_ir=zeros(16, height // 4, width // 4),
             above_visible=zeros(16, height // 4, width // 4),
             visible=zeros(16, height // 4, width // 4),
@@ -276,7 +275,7 @@ class Student(nn.Module):
         fine = F.relu(fine + F.interpolate(self.up1(middle), scale_factor=2.0))
         head = self.head(fine)
         maps = torch.split(self.weights(head), 1, 1)
-        gate, visible_gate, mix_gate, choice, ir_detail, visible_detail, larger = maps[: len(MAPS)]
+        gate, visible_gate, mix_gate, choice, ir_detail, visible_detail = maps[: len(MAPS)]
         strengths = maps[len(MAPS) :]
         on_visible, on_ir = strengths[: c.visible_bands], strengths[c.visible_bands :]
 
@@ -302,7 +301,7 @@ class Student(nn.Module):
         open_share = torch.sigmoid(mix_gate - GATE_START)
         follow = torch.maximum(MIN_MIX_GAIN + (1.0 - MIN_MIX_GAIN) * open_share, first)
         share = torch.sigmoid(choice)
-        shares = torch.cat([share, share + ir_detail, 1.0 - share + visible_detail, larger], 1)
+        shares = torch.cat([share, share + ir_detail, 1.0 - share + visible_detail], 1)
         mix = torch.clamp(state.mix + follow * (shares - state.mix), 0.0, MAX_DETAIL)
         # What the fused picture is wanted to be does not teach the tone: contrast that a goal asks
         # for would come from curves that restore neither source.
@@ -355,20 +354,18 @@ def mix_blocks(
     """Two-level pyramid fusion: blocks' means by one share, what is finer by two others.
 
     The pyramid is Burt and Adelson's (1983), one step of 4 instead of two of 2. ``ir``, ``visible``
-    (B, 16, h, w) in block layout; ``mix`` (B, 4, h, w): share of the infrared's mean, gain of the
-    infrared's detail, gain of the visible's, share of what the larger of both has more than their
-    mean, pixel by pixel (one, with shares of a half, gives the larger). Weights are interpolated between blocks (``smooth``),
+    (B, 16, h, w) in block layout; ``mix`` (B, 3, h, w): share of the infrared's mean, gain of the
+    infrared's detail, gain of the visible's. Weights are interpolated between blocks (``smooth``),
     so that no grid of blocks can show. ``contrast``, ``brightness`` (B, 1, 1, 1): by how much of
     itself what both sources' means have in common is stretched about ``GREY``, and what is added.
     """
-    share, on_ir, on_visible, on_larger = mix.split(1, 1)
+    share, on_ir, on_visible = mix.split(1, 1)
     base_ir, base_visible = ir.mean(1, keepdim=True), visible.mean(1, keepdim=True)
     base = base_visible + share * (base_ir - base_visible)
     common = 0.5 * (base_ir + base_visible)
     base = base + contrast * (common - GREY) + brightness
     fine_ir, fine_visible = ir - smooth(base_ir), visible - smooth(base_visible)
-    fused = smooth(base) + smooth(on_ir) * fine_ir + smooth(on_visible) * fine_visible
-    return fused + smooth(0.5 * on_larger) * (ir - visible).abs()
+    return smooth(base) + smooth(on_ir) * fine_ir + smooth(on_visible) * fine_visible
 
 
 def move_between(wanted: Tensor, as_ir: Tensor, as_visible: Tensor, settle: Tensor) -> Tensor:

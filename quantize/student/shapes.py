@@ -88,18 +88,18 @@ class BlockWeights(nn.Module):
         super().__init__()
         self.trunk = Trunk(2 * BLOCK**2, widths)
         self.bank = FilterBank(sharpening_bands(BANDS))
-        self.weights = _small(nn.Conv2d(widths[0], 4 + BANDS, 1))
+        self.weights = _small(nn.Conv2d(widths[0], 3 + BANDS, 1))
         self.smooth = SmoothBlocks()
 
     def forward(self, ir: Tensor, visible: Tensor) -> Tensor:
         framed = space_to_depth(F.pad(visible, (BLOCK,) * 4, mode="replicate"))
         ir, visible = space_to_depth(ir), space_to_depth(visible)
         weights = self.weights(self.trunk(torch.cat([ir, visible], 1)))
-        choice, on_ir, on_visible, larger, *strengths = weights.split(1, 1)
+        choice, on_ir, on_visible, *strengths = weights.split(1, 1)
         for band, strength in zip(self.bank(framed), strengths, strict=True):
             visible = visible + band * strength
         share = torch.sigmoid(choice)
-        mix = torch.cat([share, share + on_ir, 1.0 - share + on_visible, larger], 1)
+        mix = torch.cat([share, share + on_ir, 1.0 - share + on_visible], 1)
         return depth_to_space(mix_blocks(ir, visible, mix, self.smooth))
 
 

@@ -26,7 +26,7 @@ def _student() -> Student:
 
 @torch.no_grad()
 def _maps(student: Student) -> torch.Tensor:
-    """(11, 8, 8) the maps of any features."""
+    """(10, 8, 8) the maps of any features."""
     features = torch.rand(1, SMALL.head, 8, 8, generator=torch.Generator().manual_seed(1))
     return student.weights(features)[0]
 
