@@ -29,7 +29,7 @@ Parts, in the order of the data:
    trunk predicts. What lies between two sources has less contrast than they have: one gain of
    what is common to both gives it back.
 7. :func:`move_between`: no pixel of the fused picture moves more, or less, than its two sources do
-   (the variational loss again), but for a small part of what is lacking to the mix.
+   (the variational loss again), as long as it is not far from what the mix wants.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ MULTIPLE_PX = 32
 
 MIN_GAIN = 0.06
 MIN_MIX_GAIN = 0.04
-SETTLE = 0.02  # a second and a half to a half, at 25 frames a second
+SETTLE = 0.04  # half of it in 17 frames
+MAX_LAG = 4 / 255  # what is held back beyond it would be seen as a ghost
 MAX_DETAIL = 1.5
 MIN_VISIBLE_GAIN = 0.1
 GATE_START = 2.0  # logits: before anything is learnt the mix follows slowly, the visible at once
@@ -85,6 +86,8 @@ CONTRAST = (-0.5, 1.0)
 GREY = 0.4  # what the contrast turns about: a usual mean
 SPARSE = (4, 2)  # one block in eight tells an energy as well as all of them
 MAPS = ("gate", "visible_gate", "mix_gate", "choice", "ir_detail", "visible_detail")
+IDLE_SHARPENING = 0.008  # strengths up to these are the trunk's unrest on sharp, calm pictures
+IDLE_SMOOTHING = 0.1
 QUIET = 0.002  # half a grey level
 
 
@@ -285,7 +288,7 @@ class Student(nn.Module):
         sharp = visible_blocks
         bands = self.visible_bank(framed)
         for band, local, overall in zip(bands, on_visible, softness.split(1, 1), strict=True):
-            sharp = sharp + band * (local + overall)
+            sharp = sharp + band * _beyond(local + overall, IDLE_SHARPENING)
         gain_visible = least_visible + (1.0 - least_visible) * torch.sigmoid(visible_gate + clear)
         sharp = state.visible + gain_visible * (sharp - state.visible)
         gain = least_ir + (1.0 - least_ir) * torch.sigmoid(gate + noisy)
@@ -295,7 +298,7 @@ class Student(nn.Module):
         smooth_ir = average
         bands = self.ir_bank(_repeat_border(F.relu(average)))
         for band, local, overall in zip(bands, on_ir, smoothing.split(1, 1), strict=True):
-            smooth_ir = smooth_ir + band * (local + overall)
+            smooth_ir = smooth_ir + band * _beyond(local + overall, IDLE_SMOOTHING)
 
         restored_ir, restored_visible = _toned(smooth_ir, sharp, curve)
         open_share = torch.sigmoid(mix_gate - GATE_START)
@@ -369,16 +372,18 @@ def mix_blocks(
 
 
 def move_between(wanted: Tensor, as_ir: Tensor, as_visible: Tensor, settle: Tensor) -> Tensor:
-    """``wanted``, held between two pictures, and by the share ``settle`` of the way beyond them.
+    """``wanted``, held between two pictures, but never further from it than ``MAX_LAG``.
 
-    All of one shape, ``settle`` of any that goes with it. ``as_ir`` and ``as_visible`` are the last
-    fused picture, moved as one source and as the other has moved since. VideoFusion's variational
-    loss (equation 12) is at its least for every picture between them; a change of the mix, of
-    contrast or of sharpness that no source has is left to ``settle``.
+    All of one shape, ``settle`` of any that goes with it: the part of the lag that is given up.
+    ``as_ir`` and ``as_visible`` are the last fused picture, moved as one source and as the other
+    has moved since. VideoFusion's variational loss (equation 12) is at its least for every picture
+    between them. A change of the mix, of contrast or of sharpness that no source has comes slowly
+    if it is small, and at once if it is large: without a bound, trails stayed where people had
+    walked.
     """
     low, high = torch.minimum(as_ir, as_visible), torch.maximum(as_ir, as_visible)
     held = torch.minimum(torch.maximum(wanted, low), high)
-    return held + settle * (wanted - held)
+    return wanted + torch.clamp((1.0 - settle) * (held - wanted), -MAX_LAG, MAX_LAG)
 
 
 def _toned(ir: Tensor, visible: Tensor, curve: Tensor) -> tuple[Tensor, Tensor]:
@@ -388,6 +393,11 @@ def _toned(ir: Tensor, visible: Tensor, curve: Tensor) -> tuple[Tensor, Tensor]:
         ir * (1.0 + scale) + offset + toe * F.relu(TOE - ir),
         visible * (1.0 + visible_scale) + visible_offset,
     )
+
+
+def _beyond(strength: Tensor, idle: float) -> Tensor:
+    """What of ``strength`` is beyond ``idle``, either way (soft thresholding)."""
+    return strength - torch.clamp(strength, -idle, idle)
 
 
 def _energy(blocks: Tensor) -> Tensor:

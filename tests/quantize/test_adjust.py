@@ -51,6 +51,15 @@ def test_strength_is_scaled_about_what_cancels_the_overall_strength():
     assert torch.equal(now[others], was[others])
 
 
+def test_smoothing_is_scaled():
+    before, after = _student(), _student()
+    adjust(after, smoothing=1.25)
+    was, now = _maps(before), _maps(after)
+    first = len(MAPS) + SMALL.visible_bands
+    torch.testing.assert_close(now[first:], 1.25 * was[first:])
+    assert torch.equal(now[:first], was[:first]) and first < len(was)
+
+
 @torch.no_grad()
 def test_gates_open_less():
     """An average whose gate is nearly shut follows a sudden change less."""
@@ -84,6 +93,19 @@ def test_what_a_noisy_infrared_does_is_scaled():
     assert torch.equal(_maps(before), _maps(after))
 
 
+@torch.no_grad()
+def test_what_a_clear_visible_does_is_scaled():
+    before, after = _student(), _student()
+    for student in (before, after):
+        torch.manual_seed(9)
+        student.clear[2].weight.normal_(0, 0.3)
+        student.clear[2].bias.normal_(0, 0.3)
+    adjust(after, clear_gate=2.5)
+    pooled = torch.rand(1, before.clear[0].in_channels, 1, 1)
+    torch.testing.assert_close(after.clear(pooled), 2.5 * before.clear(pooled))
+    assert torch.equal(_maps(before), _maps(after))
+
+
 def test_a_number_that_nothing_reads_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match=r"adjust: 'gate' is none of ir_gate, noisy_bands"):
+    with pytest.raises(ConfigError, match=r"adjust: 'gate' is none of clear_gate, ir_gate"):
         _adjust(_student(), TrainConfig(data=tmp_path, adjust={"gate": -1.0}))
