@@ -44,6 +44,11 @@ PERCENTILE = 99.9
 FRAMES_PERCENTILE = 90.0
 """Of that over the frames. With the largest, more clips mean a coarser grid, and degraded video
 flickers where fp32 does not."""
+EXEMPT = (
+    *("stripes", "context", "tone", "calm", "clear", "evidence"),
+    *("visible_bank", "student.weights", "up2"),
+)
+"""Parts that stay float, of whatever size."""
 SMALL = 4000  # weights; smaller convolutions stay in float, they cost nothing
 
 
@@ -142,12 +147,11 @@ def _is_worth_it(node: onnx.NodeProto, weight: NDArray[np.float32]) -> bool:
     The visible's bands stay float too: they take the picture itself, 8 bits of which the grid's 127
     levels would halve, and cost next to nothing. So do the weights of the blocks: where one source
     is bright and the other dark, a step of the mix is seen. And the way up from 1/16, which spreads
-    over blocks of 16 pixels what it rounds, and is cheap. And the evidence, which is small enough: it
-    reads differences of a few levels on the grid of the largest, and degraded video flickered.
+    over blocks of 16 pixels what it rounds, and is cheap. And the evidence, small as well: it reads
+    differences of a few levels, on the grid of the largest, and degraded video flickered.
     """
     names = node.name + "".join(node.input)
-    exempt = ("stripes", "context", "tone", "calm", "clear", "visible_bank", "student.weights", "up2")
-    if any(part in names for part in exempt):
+    if any(part in names for part in EXEMPT):
         return False
     return weight.size >= SMALL
 
