@@ -30,6 +30,7 @@ from quantize.macs import count_macs, parameter_count
 from quantize.student.adjust import KNOBS, adjust
 from quantize.student.equalise import equalise
 from quantize.student.export import Deployed, export_onnx, state_shapes
+from quantize.student.fake_quantise import FLOAT_PARTS
 from quantize.student.network import MULTIPLE_PX, Student, StudentConfig
 from quantize.train import widened
 from quantize.videofusion import read_weights
@@ -44,11 +45,6 @@ PERCENTILE = 99.9
 FRAMES_PERCENTILE = 90.0
 """Of that over the frames. With the largest, more clips mean a coarser grid, and degraded video
 flickers where fp32 does not."""
-EXEMPT = (
-    *("stripes", "context", "tone", "calm", "clear", "evidence"),
-    *("visible_bank", "student.weights", "up2"),
-)
-"""Parts that stay float, of whatever size."""
 SMALL = 4000  # weights; smaller convolutions stay in float, they cost nothing
 
 
@@ -151,7 +147,7 @@ def _is_worth_it(node: onnx.NodeProto, weight: NDArray[np.float32]) -> bool:
     differences of a few levels, on the grid of the largest, and degraded video flickered.
     """
     names = node.name + "".join(node.input)
-    if any(part in names for part in EXEMPT):
+    if any(f"student.{part}" in names for part in (*FLOAT_PARTS, "visible_bank")):
         return False
     return weight.size >= SMALL
 

@@ -34,7 +34,6 @@ Parts, in the order of the data:
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -42,6 +41,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from quantize.student.measures import brighter, energy, level_and_spread
+from quantize.student.mix import mix_blocks, move_between
 from quantize.student.space import (
     BLOCK,
     FilterBank,
@@ -59,8 +60,6 @@ __all__ = [
     "StudentConfig",
     "StudentOutput",
     "StudentState",
-    "mix_blocks",
-    "move_between",
     "sharpening_bands",
 ]
 
@@ -69,8 +68,7 @@ MULTIPLE_PX = 32
 
 MIN_GAIN = 0.06
 MIN_MIX_GAIN = 0.04
-SETTLE = 0.04  # half of it in 17 frames
-MAX_LAG = 4 / 255  # what is held back beyond it would be seen as a ghost
+SETTLE = 0.04  # of a lag, in every frame: half of it is left after 17
 MAX_DETAIL = 1.5
 MIN_VISIBLE_GAIN = 0.1
 GATE_START = 2.0  # logits: before anything is learnt the mix follows slowly, the visible at once
@@ -79,16 +77,13 @@ HIDDEN_LIMIT = 6.0
 TOE = 0.25
 IR_MEASURES = 3
 GREY_LEVELS = (0.04, 0.08, 0.12, 0.16, 0.2, 0.24, 0.28, 0.34, 0.42, 0.5, 0.65, 0.8)
-GREY_WIDTH = 0.05
 BLURS = 2  # sharpening filters whose energies tell how soft the visible picture is
 SPREADS = 4  # level and spread of the larger of both sources, and of the last mix
 CONTRAST = (-0.5, 1.0)
-GREY = 0.4  # what the contrast turns about: a usual mean
 SPARSE = (4, 2)  # one block in eight tells an energy as well as all of them
 MAPS = ("gate", "visible_gate", "mix_gate", "choice", "ir_detail", "visible_detail")
 IDLE_SHARPENING = 0.008  # strengths up to these are the trunk's unrest on sharp, calm pictures
 IDLE_SMOOTHING = 0.1
-QUIET = 0.002  # half a grey level
 
 
 @dataclass(frozen=True)
@@ -261,12 +256,12 @@ class Student(nn.Module):
             change[:, :, :: SPARSE[0], :: SPARSE[1]],
             some - grey,
         )
-        statistics = [_energy(x) for x in measured]
-        statistics += [_brighter(x, self.levels) for x in (grey, grey_visible)]
+        statistics = [energy(x) for x in measured]
+        statistics += [brighter(x, self.levels) for x in (grey, grey_visible)]
         share_before = state.mix[:, :1, :: SPARSE[0], :: SPARSE[1]]
         mixed_before = grey_visible + share_before * (grey - grey_visible)
         statistics += [
-            _level_and_spread(x) for x in (torch.maximum(grey, grey_visible), mixed_before)
+            level_and_spread(x) for x in (torch.maximum(grey, grey_visible), mixed_before)
         ]
         pooled = torch.cat([low.mean((2, 3), keepdim=True), *statistics], 1)
         low = self.low2(low) + self.context(pooled)
@@ -288,7 +283,7 @@ class Student(nn.Module):
         sharp = visible_blocks
         bands = self.visible_bank(framed)
         for band, local, overall in zip(bands, on_visible, softness.split(1, 1), strict=True):
-            sharp = sharp + band * _beyond(local + overall, IDLE_SHARPENING)
+            sharp = sharp + band * _soft_threshold(local + overall, IDLE_SHARPENING)
         gain_visible = least_visible + (1.0 - least_visible) * torch.sigmoid(visible_gate + clear)
         sharp = state.visible + gain_visible * (sharp - state.visible)
         gain = least_ir + (1.0 - least_ir) * torch.sigmoid(gate + noisy)
@@ -298,7 +293,7 @@ class Student(nn.Module):
         smooth_ir = average
         bands = self.ir_bank(_repeat_border(F.relu(average)))
         for band, local, overall in zip(bands, on_ir, smoothing.split(1, 1), strict=True):
-            smooth_ir = smooth_ir + band * _beyond(local + overall, IDLE_SMOOTHING)
+            smooth_ir = smooth_ir + band * _soft_threshold(local + overall, IDLE_SMOOTHING)
 
         restored_ir, restored_visible = _toned(smooth_ir, sharp, curve)
         open_share = torch.sigmoid(mix_gate - GATE_START)
@@ -337,53 +332,13 @@ class Student(nn.Module):
             average=torch.clamp(average, -0.5, 1.5),
             gain=torch.cat([gain, gain_visible], 1),
             mix=mix,
-            above_ir=torch.clamp(fused - restored_ir, -1.5, 1.5),
-            above_visible=torch.clamp(fused - restored_visible, -1.5, 1.5),
+            above_ir=fused - restored_ir,
+            above_visible=fused - restored_visible,
             visible=torch.clamp(sharp, -0.5, 1.5),
             hidden=hidden,
             tone=tone,
         )
         return output, state
-
-
-def mix_blocks(
-    ir: Tensor,
-    visible: Tensor,
-    mix: Tensor,
-    smooth: Callable[[Tensor], Tensor],
-    contrast: Tensor | float = 0.0,
-    brightness: Tensor | float = 0.0,
-) -> Tensor:
-    """Two-level pyramid fusion: blocks' means by one share, what is finer by two others.
-
-    The pyramid is Burt and Adelson's (1983), one step of 4 instead of two of 2. ``ir``, ``visible``
-    (B, 16, h, w) in block layout; ``mix`` (B, 3, h, w): share of the infrared's mean, gain of the
-    infrared's detail, gain of the visible's. Weights are interpolated between blocks (``smooth``),
-    so that no grid of blocks can show. ``contrast``, ``brightness`` (B, 1, 1, 1): by how much of
-    itself what both sources' means have in common is stretched about ``GREY``, and what is added.
-    """
-    share, on_ir, on_visible = mix.split(1, 1)
-    base_ir, base_visible = ir.mean(1, keepdim=True), visible.mean(1, keepdim=True)
-    base = base_visible + share * (base_ir - base_visible)
-    common = 0.5 * (base_ir + base_visible)
-    base = base + contrast * (common - GREY) + brightness
-    fine_ir, fine_visible = ir - smooth(base_ir), visible - smooth(base_visible)
-    return smooth(base) + smooth(on_ir) * fine_ir + smooth(on_visible) * fine_visible
-
-
-def move_between(wanted: Tensor, as_ir: Tensor, as_visible: Tensor, settle: Tensor) -> Tensor:
-    """``wanted``, held between two pictures, but never further from it than ``MAX_LAG``.
-
-    All of one shape, ``settle`` of any that goes with it: the part of the lag that is given up.
-    ``as_ir`` and ``as_visible`` are the last fused picture, moved as one source and as the other
-    has moved since. VideoFusion's variational loss (equation 12) is at its least for every picture
-    between them. A change of the mix, of contrast or of sharpness that no source has comes slowly
-    if it is small, and at once if it is large: without a bound, trails stayed where people had
-    walked.
-    """
-    low, high = torch.minimum(as_ir, as_visible), torch.maximum(as_ir, as_visible)
-    held = torch.minimum(torch.maximum(wanted, low), high)
-    return wanted + torch.clamp((1.0 - settle) * (held - wanted), -MAX_LAG, MAX_LAG)
 
 
 def _toned(ir: Tensor, visible: Tensor, curve: Tensor) -> tuple[Tensor, Tensor]:
@@ -395,26 +350,9 @@ def _toned(ir: Tensor, visible: Tensor, curve: Tensor) -> tuple[Tensor, Tensor]:
     )
 
 
-def _beyond(strength: Tensor, idle: float) -> Tensor:
-    """What of ``strength`` is beyond ``idle``, either way (soft thresholding)."""
+def _soft_threshold(strength: Tensor, idle: float) -> Tensor:
+    """What of ``strength`` is beyond ``idle``, either way (Donoho 1995)."""
     return strength - torch.clamp(strength, -idle, idle)
-
-
-def _energy(blocks: Tensor) -> Tensor:
-    """Mean absolute value on a logarithmic scale, about -2 to 2; (B, C, h, w) to (B, 1, 1, 1)."""
-    return torch.log(blocks.abs().mean((1, 2, 3), keepdim=True) + QUIET) + 4.0
-
-
-def _level_and_spread(grey: Tensor) -> Tensor:
-    """Mean, and log of the standard deviation, about -2 to 2; (B, 1, h, w) to (B, 2, 1, 1)."""
-    mean = grey.mean((2, 3), keepdim=True)
-    variance = ((grey - mean) ** 2).mean((2, 3), keepdim=True)
-    return torch.cat([mean, 0.5 * torch.log(variance + QUIET**2) + 3.0], 1)
-
-
-def _brighter(grey: Tensor, levels: Tensor) -> Tensor:
-    """Share of the blocks above every level, softly; (B, 1, h, w) to (B, levels, 1, 1)."""
-    return torch.clamp((grey - levels) / GREY_WIDTH + 0.5, 0.0, 1.0).mean((2, 3), keepdim=True)
 
 
 def _repeat_border(blocks: Tensor) -> Tensor:

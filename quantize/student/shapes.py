@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from quantize.student.network import mix_blocks, sharpening_bands
+from quantize.student.mix import mix_blocks
+from quantize.student.network import sharpening_bands
 from quantize.student.space import BLOCK, FilterBank, SmoothBlocks, depth_to_space, space_to_depth
 
 __all__ = ["SHAPES", "BlockWeights", "Paint", "PixelWeights", "Trunk"]

@@ -9,9 +9,8 @@ from edge_sdk.errors import ConfigError
 from quantize.config import TrainConfig
 from quantize.package import _adjust
 from quantize.student.adjust import adjust
-from quantize.student.network import MAPS, Student, StudentConfig
-
-SMALL = StudentConfig(stem=16, head=16, middle=16, low=16, hidden=16)
+from quantize.student.network import MAPS, Student
+from tests.quantize.small_student import SMALL
 
 
 def _student() -> Student:
@@ -79,30 +78,26 @@ def test_gates_open_less():
     assert levels[1][0] < levels[0][0] and levels[1][1] < levels[0][1]
 
 
+@pytest.mark.parametrize(
+    ("part", "knobs", "factors"),
+    [
+        ("calm", {"noisy_gate": 20.0, "noisy_bands": 0.3}, [20.0, 0.3, 0.3]),
+        ("clear", {"clear_gate": 2.5}, [2.5]),
+    ],
+)
 @torch.no_grad()
-def test_what_a_noisy_infrared_does_is_scaled():
+def test_what_a_source_does_as_a_whole_is_scaled(part, knobs, factors):
     before, after = _student(), _student()
     for student in (before, after):
         torch.manual_seed(8)
-        student.calm[2].weight.normal_(0, 0.3)
-        student.calm[2].bias.normal_(0, 0.3)
-    adjust(after, noisy_gate=20.0, noisy_bands=0.3)
-    pooled = torch.rand(1, before.calm[0].in_channels, 1, 1)
-    factors = torch.tensor([20.0, 0.3, 0.3]).view(1, 3, 1, 1)
-    torch.testing.assert_close(after.calm(pooled), factors * before.calm(pooled))
-    assert torch.equal(_maps(before), _maps(after))
-
-
-@torch.no_grad()
-def test_what_a_clear_visible_does_is_scaled():
-    before, after = _student(), _student()
-    for student in (before, after):
-        torch.manual_seed(9)
-        student.clear[2].weight.normal_(0, 0.3)
-        student.clear[2].bias.normal_(0, 0.3)
-    adjust(after, clear_gate=2.5)
-    pooled = torch.rand(1, before.clear[0].in_channels, 1, 1)
-    torch.testing.assert_close(after.clear(pooled), 2.5 * before.clear(pooled))
+        last = student.get_submodule(part)[2]
+        last.weight.normal_(0, 0.3)
+        last.bias.normal_(0, 0.3)
+    adjust(after, **knobs)
+    was, now = before.get_submodule(part), after.get_submodule(part)
+    pooled = torch.rand(1, was[0].in_channels, 1, 1)
+    expected = torch.tensor(factors).view(1, -1, 1, 1) * was(pooled)
+    torch.testing.assert_close(now(pooled), expected)
     assert torch.equal(_maps(before), _maps(after))
 
 

@@ -9,13 +9,14 @@ from onnx import numpy_helper
 
 from edge_sdk.fusion.model import load_model
 from quantize.student.equalise import equalise
-from quantize.student.network import Student, StudentConfig
+from quantize.student.network import Student
+from tests.quantize.small_student import SMALL
 
 
 @pytest.fixture
 def student() -> Student:
     torch.manual_seed(3)
-    student = Student(StudentConfig(stem=16, head=16, middle=16, low=16, hidden=16)).eval()
+    student = Student(SMALL).eval()
     with torch.no_grad():
         student.stem[0].weight[3] *= 60  # a loud channel, as training leaves some
         student.weights.weight.normal_(std=0.3)

@@ -8,9 +8,8 @@ from torch import nn
 
 from quantize.int8 import calibrate, quantise
 from quantize.student.fake_quantise import attach
-from quantize.student.network import Student, StudentConfig
-
-SMALL = StudentConfig(stem=16, head=16, middle=16, low=16, hidden=16)
+from quantize.student.network import Student
+from tests.quantize.small_student import SMALL
 
 
 def _packed(conv: nn.Conv2d, features: np.ndarray) -> np.ndarray:

@@ -1,39 +1,24 @@
 from __future__ import annotations
 
 import numpy as np
-import onnxruntime
 import pytest
 import torch
 import torch.nn.functional as F
 
-from quantize.int8 import calibrate, load_onnx, quantise
-from quantize.student.export import export_onnx, state_shapes
+from quantize.student.measures import GREY_WIDTH
+from quantize.student.mix import MAX_LAG
 from quantize.student.network import (
     GREY_LEVELS,
-    GREY_WIDTH,
     IDLE_SHARPENING,
     IDLE_SMOOTHING,
     MAPS,
-    MAX_LAG,
     MIN_VISIBLE_GAIN,
     SETTLE,
     SPREADS,
     Student,
-    StudentConfig,
-    mix_blocks,
-    move_between,
-    sharpening_bands,
 )
-from quantize.student.space import (
-    FilterBank,
-    SmoothBlocks,
-    depth_to_space,
-    gaussian_filter,
-    space_to_depth,
-    wiener_filter,
-)
-
-SMALL = StudentConfig(stem=16, head=16, middle=16, low=16, hidden=16)
+from quantize.student.space import depth_to_space
+from tests.quantize.small_student import SMALL, run_torch
 
 
 @pytest.fixture(scope="module")
@@ -42,56 +27,13 @@ def student() -> Student:
     return Student(SMALL).eval()
 
 
-def test_layout_is_that_of_pixel_unshuffle():
-    image = torch.rand(2, 1, 24, 32)
-    assert torch.equal(space_to_depth(image), F.pixel_unshuffle(image, 4))
-    assert torch.equal(depth_to_space(space_to_depth(image)), image)
-
-
-def test_filter_bank_is_a_full_resolution_convolution():
-    torch.manual_seed(1)
-    filters = torch.randn(3, 2, 9, 9)
-    images = torch.rand(1, 2, 48, 64)
-    framed = F.pad(images, (4, 4, 4, 4), mode="replicate")
-    blocks = torch.cat([space_to_depth(framed[:, k : k + 1]) for k in range(2)], 1)
-    result = depth_to_space(torch.cat(FilterBank(filters)(blocks), 1))
-    assert torch.allclose(result, F.conv2d(framed, filters), atol=1e-4)
-
-
-def test_a_ramp_is_sharpened_no_more_at_its_border():
-    """Repeated pixels go on at the border; repeated blocks would make a step of it."""
-    image = torch.linspace(0.2, 0.8, 64).expand(1, 1, 64, 64).contiguous()
-    pixels = space_to_depth(F.pad(image, (4, 4, 4, 4), mode="replicate"))
-    blocks = F.pad(space_to_depth(image), (1, 1, 1, 1), mode="replicate")
-    bank = FilterBank(sharpening_bands(1))
-    (ours,), (repeated,) = bank(pixels), bank(blocks)
-    assert ours.abs().max() < 0.03 < 0.1 < repeated.abs().max()
-
-
-def test_gaussian_filter():
-    kernel = gaussian_filter(1.3)
-    assert kernel.sum() == pytest.approx(1.0, abs=1e-6)
-    assert kernel[4, 5] / kernel[4, 4] == pytest.approx(np.exp(-0.5 / 1.3**2), rel=1e-4)
-    assert gaussian_filter(0)[4, 4] == 1
-
-
-def _run_torch(student: Student, ir: torch.Tensor, visible: torch.Tensor) -> list[torch.Tensor]:
-    state = student.initial_state(1, *ir.shape[-2:])
-    fused = []
-    with torch.no_grad():
-        for a, b in zip(ir, visible, strict=True):
-            output, state = student(a, b, state)
-            fused.append(output.fused)
-    return fused
-
-
 def test_causal(student):
     """Frames up to t do not depend on anything after t."""
     torch.manual_seed(2)
     ir, visible = torch.rand(6, 1, 1, 64, 96), torch.rand(6, 1, 1, 64, 96)
-    first = _run_torch(student, ir, visible)
+    first = run_torch(student, ir, visible)
     ir[4:], visible[4:] = torch.rand(2, 1, 1, 64, 96), torch.rand(2, 1, 1, 64, 96)
-    second = _run_torch(student, ir, visible)
+    second = run_torch(student, ir, visible)
     assert all(torch.equal(a, b) for a, b in zip(first[:4], second[:4], strict=True))
     assert not torch.equal(first[4], second[4])
 
@@ -237,7 +179,7 @@ def test_a_mix_that_stands_still_moves_as_its_sources_do():
     student = _plain_student(gate=40.0, mix=0.7, mix_gate=-40.0)
     torch.manual_seed(6)
     ir, visible = (0.2 + 0.6 * torch.rand(5, 1, 1, 64, 96) for _ in range(2))
-    fused = torch.stack(_run_torch(student, ir, visible))
+    fused = torch.stack(run_torch(student, ir, visible))
     change, of_ir, of_visible = (x[1:] - x[:-1] for x in (fused, ir, visible))
     assert (change >= torch.minimum(of_ir, of_visible) - 1e-5).all()
     assert (change <= torch.maximum(of_ir, of_visible) + 1e-5).all()
@@ -292,34 +234,6 @@ def test_the_mix_learns_where_nothing_moves():
     assert choice == pytest.approx(float((share * (1 - share) * (ir - visible)).sum()), rel=1e-3)
 
 
-@pytest.mark.parametrize("settle", [0.0, 0.3, 1.0])
-def test_move_between(settle):
-    """Pixel by pixel with numpy's clip; held fully, the variational loss is at its least."""
-    torch.manual_seed(7)
-    last, ir, visible, moved_ir, moved_visible, wanted = torch.rand(6, 1, 1, 40, 50)
-    of_ir, of_visible = moved_ir - ir, moved_visible - visible
-    settled = torch.full((1, 1, 1, 1), settle)
-    found = move_between(wanted, last + of_ir, last + of_visible, settled)
-    bounds = np.sort(np.stack([of_ir.numpy(), of_visible.numpy()]), 0)
-    held = last.numpy() + np.clip((wanted - last).numpy(), *bounds)
-    lag = np.clip((1 - settle) * (held - wanted.numpy()), -MAX_LAG, MAX_LAG)
-    np.testing.assert_allclose(found.numpy(), wanted.numpy() + lag, atol=1e-6)
-
-
-def test_what_is_near_moves_between_its_sources():
-    """The variational loss is at its least, for whatever is wanted within ``MAX_LAG`` of it."""
-    torch.manual_seed(7)
-    last, ir, visible, moved_ir, moved_visible = 0.2 + 0.6 * torch.rand(5, 1, 1, 40, 50)
-    of_ir, of_visible = moved_ir - ir, moved_visible - visible
-    as_ir, as_visible = last + of_ir, last + of_visible
-    wanted = torch.lerp(as_ir, as_visible, torch.rand(1, 1, 40, 50))
-    wanted = wanted + MAX_LAG * (2 * torch.rand(1, 1, 40, 50) - 1)
-    found = move_between(wanted, as_ir, as_visible, torch.zeros(1, 1, 1, 1))
-    variation = ((found - last - of_ir).abs() + (found - last - of_visible).abs()).mean() / 2
-    least = (of_ir - of_visible).abs().mean() / 2
-    assert float(variation) == pytest.approx(float(least), rel=1e-5)
-
-
 def test_the_tone_is_told_how_grey_levels_are_distributed():
     student = _plain_student(gate=40.0, mix=0.0, mix_gate=0.0)
     ir, visible = torch.full((1, 1, 64, 96), 0.1), torch.full((1, 1, 64, 96), 0.3)
@@ -359,131 +273,3 @@ def test_the_tone_learns_from_the_restoration_alone():
     (by_restored,) = torch.autograd.grad(by_sources, curve)
     assert (by_fused[:5] == 0).all() and (by_fused[5:] != 0).all()
     assert (by_restored[:-2] != 0).all() and (by_restored[-2:] == 0).all()
-
-
-def test_values_of_blocks_are_interpolated_bilinearly():
-    means = torch.rand(2, 1, 5, 7)
-    expected = F.interpolate(means, scale_factor=4, mode="bilinear", align_corners=False)
-    assert torch.allclose(depth_to_space(SmoothBlocks()(means)), expected, atol=1e-6)
-
-
-def test_mix_of_blocks_is_a_pyramid_fusion():
-    """Against the same on whole pictures: area means, bilinear interpolation, detail apart."""
-    torch.manual_seed(8)
-    ir, visible, share, on_ir, on_visible = (torch.rand(1, 1, 32, 48) for _ in range(5))
-    low = [F.avg_pool2d(x, 4) for x in (ir, visible, share, on_ir, on_visible)]
-    mix = torch.cat(low[2:], 1)
-    contrast, brightness = torch.tensor(0.3).view(1, 1, 1, 1), torch.tensor(-0.1).view(1, 1, 1, 1)
-    blocks = space_to_depth(ir), space_to_depth(visible)
-    found = mix_blocks(*blocks, mix, SmoothBlocks(), contrast, brightness)
-
-    def grow(x):
-        return F.interpolate(x, scale_factor=4, mode="bilinear", align_corners=False)
-
-    base = grow(low[2] * low[0] + (1 - low[2]) * low[1])
-    fine = grow(low[3]) * (ir - grow(low[0])) + grow(low[4]) * (visible - grow(low[1]))
-    stretched = base + 0.3 * (0.5 * grow(low[0] + low[1]) - 0.4) - 0.1
-    assert torch.allclose(depth_to_space(found), stretched + fine, atol=1e-5)
-
-
-def _feeds(student: Student, height: int, width: int, frames: int):
-    rng = np.random.default_rng(0)
-    base = rng.integers(0, 256, (2, 1, 1, height, width))
-    for _ in range(frames):
-        noisy = np.clip(base + rng.integers(-9, 10, base.shape), 0, 255).astype(np.uint8)
-        yield {"ir": noisy[0], "visible": noisy[1]}
-
-
-def _run_onnx(model, student, height, width, frames, optimised=True):
-    """``optimised=False`` computes all Q/DQ pairs in float: what the file means on any machine."""
-    options = onnxruntime.SessionOptions()
-    if not optimised:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options)
-    names = [output.name for output in session.get_outputs()]
-    zero = student.initial_state(1, height, width)
-    state = {f"state.{n}": t.numpy() for n, t in zip(state_shapes(student), zero, strict=True)}
-    for feeds in _feeds(student, height, width, frames):
-        outputs = dict(zip(names, session.run(names, feeds | state), strict=True))
-        state = {f"state.{n}": outputs[f"next.{n}"] for n in state_shapes(student)}
-        yield {**feeds, **outputs}
-
-
-@pytest.fixture(scope="module")
-def exported(student, tmp_path_factory):
-    path = tmp_path_factory.mktemp("onnx") / "student.onnx"
-    export_onnx(student, path)
-    return load_onnx(path)
-
-
-@pytest.mark.parametrize("size", [(128, 160), (64, 96), (96, 32)])
-def test_one_onnx_file_serves_every_size_and_equals_torch(student, exported, size):
-    outputs = list(_run_onnx(exported, student, *size, frames=5))
-    ir, visible = (
-        torch.from_numpy(np.stack([o[name] for o in outputs])) / 255.0 for name in ("ir", "visible")
-    )
-    expected = _run_torch(student, ir, visible)
-    for output, fused in zip(outputs, expected, strict=True):
-        levels = torch.round(fused * 255).numpy()
-        assert np.abs(output["fused"].astype(np.float32) - levels).max() <= 1
-
-
-def _quantised(student, exported, signed):
-    def run(probe):
-        return _run_onnx(probe, student, 64, 96, 6)
-
-    grid = calibrate(exported, run, lambda node, weight: weight.size >= 2000)
-    assert grid.convolutions
-    return quantise(exported, grid, signed_spelling=signed)
-
-
-def test_both_int8_spellings_are_one_grid(student, exported):
-    """Signed and unsigned Q/DQ give the same pictures, and both stay near fp32.
-
-    The unsigned one also as ONNX Runtime really computes it: on a processor without VNNI sums of
-    two products may saturate. (The signed one is for TensorRT; ONNX Runtime shifts it to unsigned
-    and does saturate there.)
-    """
-    reference = [o["fused"] for o in _run_onnx(exported, student, 64, 96, 6)]
-    results = {
-        (signed, optimised): [
-            outputs["fused"]
-            for outputs in _run_onnx(
-                _quantised(student, exported, signed), student, 64, 96, 6, optimised
-            )
-        ]
-        for signed, optimised in ((False, False), (False, True), (True, False))
-    }
-
-    def psnr(a, b):
-        error = np.mean([(x.astype(float) - y) ** 2 for x, y in zip(a, b, strict=True)])
-        return 10 * np.log10(255**2 / max(error, 1e-9))
-
-    meant = results[False, False]
-    assert psnr(meant, results[True, False]) > 55
-    assert psnr(meant, results[False, True]) > 55
-    assert psnr(meant, reference) > 38
-
-
-def test_int8_file_has_no_quantised_bias_and_one_pair_a_tensor(student, exported):
-    model = _quantised(student, exported, signed=False)
-    quantised = [node.input[0] for node in model.graph.node if node.op_type == "QuantizeLinear"]
-    assert len(quantised) == len(set(quantised))
-    biases = {n.input[2] for n in model.graph.node if n.op_type == "Conv" and len(n.input) > 2}
-    kinds = {t.name: t.data_type for t in model.graph.initializer}
-    assert biases and all(kinds[name] == 1 for name in biases)  # 1 is FLOAT
-
-
-def test_wiener_filter_undoes_its_blur():
-    """Blurred texture comes back: more than half of the error of the blur is gone."""
-    import cv2
-
-    rng = np.random.default_rng(0)
-    picture = cv2.GaussianBlur(rng.normal(0, 1, (128, 128)).astype(np.float32), (0, 0), 2.0)
-    picture = 0.5 + 0.2 * picture / picture.std()
-    for sigma in (1.0, 1.4, 1.9):
-        soft = cv2.GaussianBlur(picture, (15, 15), sigma)
-        sharp = cv2.filter2D(soft, -1, wiener_filter(sigma).numpy())
-        inner = (slice(16, -16), slice(16, -16))
-        errors = [np.abs(x - picture)[inner].mean() for x in (soft, sharp)]
-        assert errors[1] < 0.5 * errors[0]
