@@ -176,7 +176,7 @@ def score_scenes(
     fusers: Mapping[str, Fuser],
     *,
     condition: str = "",
-    on_frame: Callable[[], None] = lambda: None,
+    on_frame: Callable[[], object] = lambda: None,
 ) -> list[Row]:
     """Score every method on every scene.
 
@@ -207,7 +207,7 @@ def score_scenes(
 
 
 def _score_scene(
-    scene: Scene, fusers: Mapping[str, Fuser], condition: str, on_frame: Callable[[], None]
+    scene: Scene, fusers: Mapping[str, Fuser], condition: str, on_frame: Callable[[], object]
 ) -> list[Row]:
     rows = {name: Row(condition, scene.group, scene.name, name) for name in fusers}
     earlier: dict[str, Grey] = {}

@@ -51,7 +51,7 @@ class BenchReport:
         stages: the whole way by stage, frames taken from memory: align, tone, fuse, hooks, total.
         pipeline_engine: the engine that the whole way ran on.
         memory_mib: highest resident memory of the process by the end of the whole way, which runs
-            first; MiB.
+            first, less the frames that were drawn for it and that cameras would not keep; MiB.
     """
 
     model: str
@@ -100,7 +100,7 @@ def run_bench(
     pairs, calibration = _draw()
     progress("the whole way")
     stages, engine = _measure_pipeline(model, size, frames, threads, pairs, calibration)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - _mib(pairs)
     steps = []
     images = _aligned(pairs, calibration, size)
     for probe in probe_engines():
@@ -139,6 +139,11 @@ def _draw() -> tuple[list[FramePair], Calibration]:
     with rig.ir, rig.visible:
         pairs = list(pair_recordings(rig.ir, rig.visible, 20_000_000))
     return pairs, calibration_of(rig, SIMULATED_DISTANCE_M)
+
+
+def _mib(pairs: list[FramePair]) -> float:
+    frames = (frame for pair in pairs for frame in (pair.ir, pair.visible) if frame is not None)
+    return sum(frame.image.nbytes for frame in frames) / 2**20
 
 
 def _aligned(

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-from edge_sdk.errors import ConfigError, EdgeSdkError, ModelError
+from edge_sdk.errors import ConfigError, EdgeSdkError
 from edge_sdk.fusion.model import FORMAT, VERSION, StateTensor
 from quantize.card import hash_file, last_scores, training_record
 from quantize.config import TrainConfig, check_names, load_train_config
@@ -32,8 +32,8 @@ from quantize.student.equalise import equalise
 from quantize.student.export import Deployed, export_onnx, state_shapes
 from quantize.student.fake_quantise import FLOAT_PARTS
 from quantize.student.network import MULTIPLE_PX, Student, StudentConfig
+from quantize.student.weights import load_student, read_float
 from quantize.train import widened
-from quantize.videofusion import read_weights
 
 __all__ = ["main", "package"]
 
@@ -68,7 +68,7 @@ def package(
             names what there is not.
         ConfigError, SourceError: the calibration data cannot be read.
     """
-    student = _load(weights, config)
+    student = load_student(weights, config.options, Student)
     if halfway:
         _go_halfway_back(student, config)
     _adjust(student, config)
@@ -109,20 +109,10 @@ def package(
     (output / "model.json").write_text(json.dumps(card, indent=2) + "\n")
 
 
-def _load(weights: Path, config: TrainConfig) -> Student:
-    student = Student(StudentConfig(**config.options))
-    try:
-        student.load_state_dict(_read(weights))
-    except RuntimeError as error:
-        line = str(error).splitlines()[-1].strip()
-        raise ModelError(f"weights {weights} are not of this student: {line}") from None
-    return student.eval()
-
-
 def _go_halfway_back(student: Student, config: TrainConfig) -> None:
     if config.start_from is None:
         raise ConfigError("--halfway needs start_from in the configuration, found none")
-    start = widened(Student(StudentConfig(**config.options)), _read(config.start_from))
+    start = widened(Student(StudentConfig(**config.options)), read_float(config.start_from))
     with torch.no_grad():
         for key, value in student.state_dict().items():
             value.lerp_(start[key], 0.5)
@@ -131,10 +121,6 @@ def _go_halfway_back(student: Student, config: TrainConfig) -> None:
 def _adjust(student: Student, config: TrainConfig) -> None:
     check_names(config.adjust, KNOBS, "adjust")
     adjust(student, **config.adjust)
-
-
-def _read(weights: Path) -> dict[str, torch.Tensor]:
-    return {key: value.float() for key, value in read_weights(weights).items()}
 
 
 def _is_worth_it(node: onnx.NodeProto, weight: NDArray[np.float32]) -> bool:

@@ -295,7 +295,7 @@ class Student(nn.Module):
         for band, local, overall in zip(bands, on_ir, smoothing.split(1, 1), strict=True):
             smooth_ir = smooth_ir + band * _soft_threshold(local + overall, IDLE_SMOOTHING)
 
-        restored_ir, restored_visible = _toned(smooth_ir, sharp, curve)
+        restored_ir, restored_visible = self.toned(smooth_ir, sharp, curve)
         open_share = torch.sigmoid(mix_gate - GATE_START)
         follow = torch.maximum(MIN_MIX_GAIN + (1.0 - MIN_MIX_GAIN) * open_share, first)
         share = torch.sigmoid(choice)
@@ -303,7 +303,7 @@ class Student(nn.Module):
         mix = torch.clamp(state.mix + follow * (shares - state.mix), 0.0, MAX_DETAIL)
         # What the fused picture is wanted to be does not teach the tone: contrast that a goal asks
         # for would come from curves that restore neither source.
-        mixed = _toned(smooth_ir, sharp, curve.detach()) if self.training else None
+        mixed = self.toned(smooth_ir, sharp, curve.detach()) if self.training else None
         wanted = mix_blocks(
             *(mixed or (restored_ir, restored_visible)),
             mix,
@@ -340,14 +340,13 @@ class Student(nn.Module):
         )
         return output, state
 
-
-def _toned(ir: Tensor, visible: Tensor, curve: Tensor) -> tuple[Tensor, Tensor]:
-    """Both sources, (B, 16, h, w) each, through the tone curves of ``curve``, (B, 5, 1, 1)."""
-    scale, offset, toe, visible_scale, visible_offset = torch.split(curve, 1, 1)
-    return (
-        ir * (1.0 + scale) + offset + toe * F.relu(TOE - ir),
-        visible * (1.0 + visible_scale) + visible_offset,
-    )
+    def toned(self, ir: Tensor, visible: Tensor, curve: Tensor) -> tuple[Tensor, Tensor]:
+        """Both sources, (B, 16, h, w) each, through the tone curves of ``curve``, (B, 5, 1, 1)."""
+        scale, offset, toe, visible_scale, visible_offset = torch.split(curve, 1, 1)
+        return (
+            ir * (1.0 + scale) + offset + toe * F.relu(TOE - ir),
+            visible * (1.0 + visible_scale) + visible_offset,
+        )
 
 
 def _soft_threshold(strength: Tensor, idle: float) -> Tensor:
