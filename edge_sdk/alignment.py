@@ -130,6 +130,10 @@ class Aligner:
             visible = self._visible(visible_image, visible_out)
         return ir, visible
 
+    def is_for(self, image: Image) -> bool:
+        """Whether some camera's images have the size of this one."""
+        return image.shape[1::-1] in self._sizes.values()
+
     @property
     def homography(self) -> Array:
         """(3, 3) float64 in use: undistorted infrared to undistorted visible pixels."""
@@ -209,14 +213,15 @@ class Aligner:
     def _use_homography(self, homography: Array) -> None:
         camera = None if self._calibration is None else self._calibration.cameras.ir
         to_output = self.visible_to_output @ homography
-        self._ir = _Remap(camera, self._sizes["ir"], self.output_size, to_output, colour=False)
-        if not self._ir.valid.any():
+        remap = _Remap(camera, self._sizes["ir"], self.output_size, to_output, colour=False)
+        if not remap.valid.any():
             raise CalibrationError(
                 "the infrared picture lies wholly outside of the visible one; the registration in "
                 "the calibration does not fit these cameras"
             )
+        self._ir = remap
         self._homography = homography
-        self.valid_mask: NDArray[np.bool_] = self._ir.valid
+        self.valid_mask: NDArray[np.bool_] = remap.valid
 
     def _check(
         self, camera: str, image: Image, allowed: tuple[Any, ...], out: Image | None

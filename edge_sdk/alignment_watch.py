@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edge_sdk.calibration_file import Calibration
 from edge_sdk.config import AlignmentConfig
-from edge_sdk.errors import EdgeSdkError
+from edge_sdk.errors import CalibrationError, EdgeSdkError
 from edge_sdk.events import EventHub, EventKind
 from edge_sdk.frames import FrameFlags, FramePair, FusedFrame, Image
 from edge_sdk.health import AlignmentHealth, AlignmentMonitor
@@ -75,6 +75,7 @@ class AlignmentWatch:
         self._kept_ns = -KEEP_EVERY_NS
         self._repair: threading.Thread | None = None
         self._answer: tuple[Array | None, str] | None = None
+        self._is_stale = False
         self._wait_ns = FIRST_WAIT_NS
         self._not_before_ns: int | None = None
         self.health: AlignmentHealth | None = None
@@ -109,6 +110,7 @@ class AlignmentWatch:
         self._told = False
         self._wait_ns, self._not_before_ns = FIRST_WAIT_NS, None
         self.health = None
+        self._is_stale = self._repair is not None
 
     def close(self, timeout_s: float) -> None:
         """Wait for a registration that runs; it is a daemon thread and left alone after that."""
@@ -154,6 +156,7 @@ class AlignmentWatch:
         self._repair.start()
 
     def _register(self, pairs: list[tuple[Image, Image]], current: _Current) -> None:
+        homography = None
         try:
             from edge_sdk.cli.calibrate import workshop
 
@@ -163,12 +166,13 @@ class AlignmentWatch:
                 current.homography,
                 None if current.calibration is None else current.calibration.cameras,
             )
-            self._answer = (found.homography if found.better else None), found.message
+            homography, message = (found.homography if found.better else None), found.message
         except EdgeSdkError as error:
-            self._answer = None, str(error)
+            message = str(error)
         except Exception as error:  # in a thread nobody would see it
             _log.exception("registration in the background failed")
-            self._answer = None, f"{type(error).__name__}: {error}"
+            message = f"{type(error).__name__}: {error}"
+        self._answer = homography, message
 
     def _take_answer(self, now_ns: int) -> None:
         answer = self._answer
@@ -176,8 +180,15 @@ class AlignmentWatch:
             return
         homography, message = answer
         self._answer = self._repair = None
+        if self._is_stale:  # found against an alignment that somebody has replaced since
+            self._is_stale = False
+            return
         if homography is not None:
-            self._apply(homography)
+            try:
+                self._apply(homography)
+            except CalibrationError as error:  # not the robot's mistake, so not in its loop
+                homography, message = None, str(error)
+        if homography is not None:
             self.reset()
             message = f"aligned anew: {message}; the calibration file is as it was"
         else:

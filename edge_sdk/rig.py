@@ -49,7 +49,7 @@ def open_cameras(config: RigConfig) -> tuple[Camera, Camera, SimulatedRig | None
     Live cameras are not opened yet.
 
     Raises:
-        SourceError: a recording cannot be read.
+        SourceError: a recording cannot be read, or both are the same.
     """
     driver = config.cameras.ir.driver
     if driver == "simulated":
@@ -58,16 +58,11 @@ def open_cameras(config: RigConfig) -> tuple[Camera, Camera, SimulatedRig | None
         rig = SimulatedRig(SimulationConfig(**config.simulation.model_dump()))
         return rig.ir, rig.visible, rig
     if config.cameras.ir.driver == "files" and config.cameras.visible.driver == "files":
-        from edge_sdk.capture.files import open_recording
-
         ir, visible = (
-            open_recording(camera.path, name, **camera.model_dump(include=_HOW_TO_READ))
-            for name, camera in (
-                ("ir", config.cameras.ir),
-                ("visible", config.cameras.visible),
-            )
+            (camera.path, camera.model_dump(include=_HOW_TO_READ))
+            for camera in (config.cameras.ir, config.cameras.visible)
         )
-        return ir, visible, None
+        return *_open_both(ir, visible), None
     live = (_live_camera(config.cameras.ir, "ir"), _live_camera(config.cameras.visible, "visible"))
     return *live, None
 
@@ -118,13 +113,23 @@ def open_recordings(
     Raises:
         SourceError: one cannot be read, or both are the same.
     """
+    settings = {"fps": fps, "allow_gaps": allow_gaps}
+    return _open_both((ir, {**settings, "allow_colour": allow_colour}), (visible, settings))
+
+
+def _open_both(
+    ir: tuple[str | Path, dict[str, Any]], visible: tuple[str | Path, dict[str, Any]]
+) -> tuple[RecordedCamera, RecordedCamera]:
+    """Path and settings of each recording to both, open."""
     from edge_sdk.capture.files import open_recording, same_source
 
-    if same_source(ir, visible):
-        raise SourceError(f"ir and visible are the same recording: {ir}; give one of each camera")
-    ir_camera = open_recording(ir, "ir", fps=fps, allow_gaps=allow_gaps, allow_colour=allow_colour)
+    if same_source(ir[0], visible[0]):
+        raise SourceError(
+            f"ir and visible are the same recording: {ir[0]}; give one of each camera"
+        )
+    ir_camera = open_recording(ir[0], "ir", **ir[1])
     try:
-        return ir_camera, open_recording(visible, "visible", fps=fps, allow_gaps=allow_gaps)
+        return ir_camera, open_recording(visible[0], "visible", **visible[1])
     except BaseException:
         ir_camera.close()
         raise

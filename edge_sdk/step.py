@@ -23,6 +23,8 @@ from edge_sdk.tone import ToneMapper
 __all__ = ["PairProcessor"]
 
 HELD = FrameFlags.SHUTTER | FrameFlags.STALE
+RIM_PX = 24.0
+"""Width of the passage to the visible alone, where the infrared's picture ends."""
 HOLD_NS = 5_000_000_000
 """A shutter that stays closed for longer leaves the visible camera alone."""
 
@@ -60,7 +62,9 @@ class PairProcessor:
             calibration = read_calibration(alignment.calibration)
         self._calibration = calibration
         self._aligner: Aligner | None = None
+        self._lone: Aligner | None = None
         self._valid: Image | None = None
+        self._rim: tuple[Image, Image] | None = None
         self._tone = ToneMapper(**tone.model_dump())
         self.fuser = Fuser(**fusion.model_dump())
         self._hooks = tuple(hooks)
@@ -82,6 +86,7 @@ class PairProcessor:
         """
         stats = self._stats
         start = time.monotonic_ns() if arrival_ns is None else arrival_ns
+        pair, reasons = _without_damaged(pair, reasons)
         with stats.stage("align"):
             ir, visible = self._align(pair.ir, pair.visible)
         shut = pair.ir is not None and FrameFlags.SHUTTER in pair.ir.flags
@@ -99,7 +104,7 @@ class PairProcessor:
         result = None
         with stats.stage("fuse"):
             if ir is not None and visible is not None:
-                result = self.fuser.step(ir, visible, pair.timestamp_ns)
+                result = self.fuser.step(self._filled(ir, visible), visible, pair.timestamp_ns)
                 image = result.image
             elif visible is not None:
                 image = visible.copy()
@@ -156,14 +161,23 @@ class PairProcessor:
         """Align by this homography from now on; see :meth:`Aligner.set_homography`."""
         if self._aligner is not None:
             self._aligner.set_homography(homography)
-            self._update_valid()
+            self._realigned()
 
     def set_distance(self, distance_m: float) -> None:
         """Align objects at this distance from now on; see :meth:`Aligner.set_distance`."""
-        self._alignment = self._alignment.model_copy(update={"distance_m": distance_m})
         if self._aligner is not None:
             self._aligner.set_distance(distance_m)
-            self._update_valid()
+            self._realigned()
+        else:  # raises what would be raised later, in the middle of the robot's loop
+            sizes = _calibrated_sizes(self._calibration) or ((4, 3), (4, 3))
+            Aligner(self._calibration, *sizes, self._alignment.size, distance_m)
+        self._alignment = self._alignment.model_copy(update={"distance_m": distance_m})
+
+    def _realigned(self) -> None:
+        """Forget what lies in the old alignment: the averages would be blurred for a second."""
+        self._update_valid()
+        self._good = None
+        self.fuser.reset("alignment")
 
     def _to_display(
         self, counts: Image, frame: Frame, alone: bool
@@ -179,47 +193,77 @@ class PairProcessor:
         if FrameFlags.SHUTTER in frame.flags:
             fresh = good is not None and 0 <= now_ns - good.timestamp_ns <= HOLD_NS
             if fresh and good is not None and good.toned.shape == toned.shape:
-                return good.toned, good.radiometric
+                return good.toned.copy(), good.radiometric
             return (toned if alone else None), None
         radiometric = None
         if self._radiometry is not None and counts.dtype == np.uint16:
             radiometric = RadiometricImage(counts, self._valid, self._radiometry)
-        self._good = _Infrared(now_ns, toned, radiometric)
+        # A copy: the other one is handed out, and hooks may draw on it.
+        self._good = _Infrared(now_ns, toned.copy(), radiometric)
         return toned, radiometric
 
     def _align(self, ir: Frame | None, visible: Frame | None) -> tuple[Image | None, Image | None]:
         ir_image = None if ir is None else ir.image
         visible_image = None if visible is None else visible.image
-        if self._aligner is None:
-            if ir_image is None or visible_image is None:
-                # One camera is not there yet: its size is unknown, and so is the alignment.
-                size = self._alignment.size
-                return _scaled(ir_image, size), _in_colour(_scaled(visible_image, size))
-            self._aligner = Aligner(
-                self._calibration,
-                _size(ir_image),
-                _size(visible_image),
-                self._alignment.size,
-                self._alignment.distance_m,
-            )
-            self._update_valid()
-        ir_image, visible_image = self._aligner.align(ir_image, visible_image)
+        aligner = self._aligner
+        if aligner is None:
+            sizes = _calibrated_sizes(self._calibration)
+            if ir_image is not None and visible_image is not None:
+                sizes = _size(ir_image), _size(visible_image)
+            if sizes is not None:
+                aligner = self._aligner = self._aligner_for(*sizes)
+                self._update_valid()
+            else:  # the other camera is not there yet; registered, it has the same view
+                there = ir_image if ir_image is not None else visible_image
+                assert there is not None
+                aligner = self._lone
+                if aligner is None or not aligner.is_for(there):
+                    aligner = self._lone = self._aligner_for(_size(there), _size(there))
+        ir_image, visible_image = aligner.align(ir_image, visible_image)
         return ir_image, _in_colour(visible_image)
+
+    def _aligner_for(self, ir: tuple[int, int], visible: tuple[int, int]) -> Aligner:
+        return Aligner(
+            self._calibration, ir, visible, self._alignment.size, self._alignment.distance_m
+        )
 
     def _update_valid(self) -> None:
         assert self._aligner is not None
         mask = self._aligner.valid_mask
         self._valid = None if mask.all() else mask
+        self._rim = None if mask.all() else _rim(mask)
+
+    def _filled(self, ir: Image, visible: Image) -> Image:
+        """The infrared with the visible's luma where it has no picture, and a soft passage.
+
+        Without it the fused picture had a hard step where the infrared's field of view ends.
+        """
+        if self._rim is None:
+            return ir
+        luma = cv2.cvtColor(visible, cv2.COLOR_BGR2GRAY)
+        return np.asarray(cv2.blendLinear(ir, luma, *self._rim))
 
 
 def _size(image: Image) -> tuple[int, int]:
     return image.shape[1], image.shape[0]
 
 
-def _scaled(image: Image | None, size: tuple[int, int]) -> Image | None:
-    if image is None or _size(image) == size:
-        return image
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+def _calibrated_sizes(
+    calibration: Calibration | None,
+) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """(width, height) of the infrared and the visible images that it was made for."""
+    if calibration is None:
+        return None
+    return calibration.cameras.ir.size, calibration.cameras.visible.size
+
+
+def _rim(valid: Image) -> tuple[Image, Image]:
+    """Weights, (H, W) float32, of the infrared and of what stands in where it has no picture."""
+    # Framed: at the picture's own border the infrared does not end.
+    framed = cv2.copyMakeBorder(valid.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    distance = cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1]
+    weight = np.clip(distance / RIM_PX, 0.0, 1.0).astype(np.float32)
+    return weight, 1.0 - weight
 
 
 def _in_colour(image: Image | None) -> Image | None:
@@ -241,7 +285,24 @@ def _degraded(pair: FramePair) -> tuple[str, ...]:
             reasons.append(f"{camera} stale")
         if FrameFlags.RETIMED in frame.flags:
             reasons.append(f"{camera} clock")
+        if FrameFlags.DAMAGED in frame.flags:
+            reasons.append(f"{camera} damaged")
     return tuple(reasons)
+
+
+def _without_damaged(
+    pair: FramePair, reasons: tuple[str, ...]
+) -> tuple[FramePair, tuple[str, ...]]:
+    """A damaged frame counts as missing; of two there is nothing better, so that both stay."""
+    ir, visible = pair.ir, pair.visible
+    bad_ir, bad_visible = (
+        frame is not None and FrameFlags.DAMAGED in frame.flags for frame in (ir, visible)
+    )
+    if bad_ir and visible is not None and not bad_visible:
+        return replace(pair, ir=None, skew_ns=0), ("ir damaged", *reasons)
+    if bad_visible and ir is not None and not bad_ir:
+        return replace(pair, visible=None, skew_ns=0), ("visible damaged", *reasons)
+    return pair, reasons
 
 
 def _tracks_of(hook: Hook, answer: Iterable[Track] | None) -> list[Track]:

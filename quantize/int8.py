@@ -1,14 +1,17 @@
 """INT8 by explicit quantise-dequantise (Q/DQ) nodes: one grid, two spellings.
 
 The grid: weights symmetric per output channel, ``w = scale_c q``, q in -127..127; activations one
-scale a tensor, ``x = scale q`` with ``scale = max|x| / 127``. A convolution that reads a signed
+scale a tensor, ``x = scale q`` with ``scale = range / 127``. A convolution that reads a signed
 tensor has weights in -63..63: x86 processors without VNNI add two products of an unsigned and a
 signed byte in 16 bits, and 2 x 255 x 127 does not fit, silently. TensorRT wants it spelt as signed
 int8 with zero point 0. ONNX Runtime and OpenVINO on x86 are fast only with uint8 activations: there
-a tensor behind a ReLU has zero point 0, a signed one 128. Both are the same numbers.
+a tensor behind a ReLU has zero point 0, a signed one 128. Both are the same numbers within the
+range. Beyond it, where one value in a thousand lies (``PERCENTILE`` in ``quantize.package``),
+signed bytes are cut off at once, unsigned ones behind a ReLU at twice the range. Only a sum with
+such an outlier in it can leave the 16 bits, and it is cut off there (``vpmaddubsw`` saturates).
 
-A tensor is quantised once, behind its activation function; biases stay float (TensorRT rejects
-quantised ones).
+A result is quantised behind its activation function, or behind the concatenation that a
+convolution reads; biases stay float (TensorRT rejects quantised ones).
 """
 
 from __future__ import annotations

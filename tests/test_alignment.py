@@ -257,6 +257,19 @@ def test_distance_needs_extrinsics_and_sense() -> None:
         good.set_distance(0.0001)
 
 
+def test_a_refused_distance_leaves_the_alignment_as_it_was() -> None:
+    lens = camera((160, 120), 100)
+    rig = calibration(lens, lens, None, {"R": np.eye(3), "t_m": [0.1, 0, 0]})
+    aligner = make(rig, (160, 120), (160, 120), (160, 120), distance_m=10.0)
+    image = np.random.default_rng(0).integers(0, 255, (120, 160), np.uint8)
+    before, mask, homography = aligner.align(image, None)[0], aligner.valid_mask, aligner.homography
+    with pytest.raises(CalibrationError, match="wholly outside"):
+        aligner.set_distance(0.05)  # moved by 200 of 160 pixels
+    np.testing.assert_array_equal(aligner.align(image, None)[0], before)
+    np.testing.assert_array_equal(aligner.valid_mask, mask)
+    np.testing.assert_array_equal(aligner.homography, homography)
+
+
 def test_registered_cameras_of_the_output_size_pass_untouched() -> None:
     aligner = make(None, (640, 480), (640, 480))
     ir = np.random.default_rng(0).integers(0, 65536, (480, 640), dtype=np.uint16)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import cv2
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from edge_sdk.config import AlignmentConfig, FusionConfig
-from edge_sdk.errors import ConfigError
+from edge_sdk.errors import CalibrationError, ConfigError
 from edge_sdk.frames import Frame, FrameFlags, FramePair
 from edge_sdk.pipeline import FusionPipeline
 from tests.calibration.registration.drawn import scene
@@ -148,3 +149,49 @@ def test_what_was_in_vain_waits_longer_each_time(pictures, monkeypatch):
         fused = SimpleNamespace(ir=ir, visible=visible, timestamp_ns=pair.timestamp_ns)
         watch.observe(pair, fused, None)
     assert np.allclose(attempts, [0.0, 30.1, 90.2, 210.3], atol=0.25)
+
+
+def _answered(pictures, monkeypatch, apply):
+    """A watch whose registration has just found a new homography, and its events."""
+    from types import SimpleNamespace
+
+    from edge_sdk.alignment_watch import AlignmentWatch
+    from edge_sdk.events import EventHub
+    from edge_sdk.health import AlignmentHealth
+
+    told = []
+    events = EventHub(lambda _: None)
+    monkeypatch.setattr(events, "emit", lambda kind, message, **_: told.append(message))
+    config = AlignmentConfig(size=SIZE, reregister=True)
+    watch = AlignmentWatch(config, events, lambda: None, apply)
+    fine = AlignmentHealth(0, (0.0, 0.0), 0.0, 0.0, peak=9.0, score=0.1, misaligned=False)
+    monkeypatch.setattr(
+        watch, "_monitor", SimpleNamespace(update=lambda *_: fine, reset=lambda: None)
+    )
+    watch._repair = threading.Thread()
+    watch._answer = np.eye(3), "the new alignment fits"
+    ir, _, visible = pictures
+
+    def look() -> None:
+        pair = _pair(0, ir, visible)
+        watch.observe(pair, SimpleNamespace(ir=ir, visible=visible, timestamp_ns=0), None)
+
+    return watch, look, told
+
+
+def test_what_was_found_for_an_alignment_since_replaced_is_dropped(pictures, monkeypatch):
+    applied = []
+    watch, look, told = _answered(pictures, monkeypatch, applied.append)
+    watch.reset()  # the robot has set another distance while the registration was running
+    look()
+    assert not applied and not told
+    assert watch._repair is None  # so that a next one may start
+
+
+def test_an_answer_that_cannot_be_used_is_an_event_and_no_error_in_the_loop(pictures, monkeypatch):
+    def refuse(homography):
+        raise CalibrationError("the infrared picture lies wholly outside of the visible one")
+
+    _, look, told = _answered(pictures, monkeypatch, refuse)
+    look()
+    assert told == ["not aligned anew: the infrared picture lies wholly outside of the visible one"]

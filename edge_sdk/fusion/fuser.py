@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge_sdk.errors import ConfigError
+from edge_sdk.errors import ConfigError, EngineError
 from edge_sdk.frames import Image
 from edge_sdk.fusion.engines import Engine, make_engine
 from edge_sdk.fusion.luma import join_luma, split_luma
@@ -27,7 +27,7 @@ class FuserOutput:
     Attributes:
         image: (H, W, 3) uint8 BGR.
         reset: why the state was reset before this frame: ``"start"``, ``"gap"``, ``"cut"``,
-            ``"size"``, ``"asked"``; None if it was not.
+            ``"size"``, ``"asked"``, or what :meth:`Fuser.reset` was told; None if it was not.
         restored_ir, restored_visible: (H, W) uint8 restored lumas; None unless they were asked for.
     """
 
@@ -87,18 +87,19 @@ class Fuser:
             EngineError: no engine can run the model here.
         """
         multiple = self.model.multiple_px
-        self._size = (height, width)
-        self._padded = (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
-        image = (1, 1, *self._padded)
+        padded = (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
+        image = (1, 1, *padded)
         shapes: dict[str, tuple[int, ...]] = {"ir": image, "visible": image}
-        shapes |= {f"state.{t.name}": t.resolve(*self._padded) for t in self.model.state}
-        self._engine = make_engine(
+        shapes |= {f"state.{t.name}": t.resolve(*padded) for t in self.model.state}
+        engine = make_engine(
             self._engine_name, self._file, self.precision, shapes, self._threads, self._without
         )
-        self.reset("size" if self._pending is None else self._pending)
         zeros = np.zeros(image, np.uint8)
-        self._engine.run({"ir": zeros, "visible": zeros, **self._zero_state()})
-        return self._engine
+        engine.run({"ir": zeros, "visible": zeros, **self._zero_state(padded)})
+        # Only now: after a failure the next frame finds everything as it was, and tries again.
+        self._engine, self._size, self._padded = engine, (height, width), padded
+        self.reset("size" if self._pending is None else self._pending)
+        return engine
 
     def reset(self, reason: str = "asked") -> None:
         """Forget everything before the next frame."""
@@ -126,8 +127,13 @@ class Fuser:
         luma, ycrcb = split_luma(visible)
         reset = self._why_reset(ir, luma, timestamp_ns)
         if reset is not None:
-            self._state = self._zero_state()
-        outputs = self._engine.run({"ir": self._pad(ir), "visible": self._pad(luma), **self._state})
+            self._state = self._zero_state(self._padded)
+        inputs = {"ir": self._pad(ir), "visible": self._pad(luma), **self._state}
+        try:
+            outputs = self._engine.run(inputs)
+        except EngineError:
+            self._pending = reset
+            raise
         self._state = {f"state.{t.name}": outputs[f"next.{t.name}"] for t in self.model.state}
         height, width = self._size
         images = {
@@ -151,10 +157,9 @@ class Fuser:
         self._last_ns = timestamp_ns
         return reason
 
-    def _zero_state(self) -> dict[str, Image]:
+    def _zero_state(self, padded: tuple[int, int]) -> dict[str, Image]:
         return {
-            f"state.{t.name}": np.zeros(t.resolve(*self._padded), np.float32)
-            for t in self.model.state
+            f"state.{t.name}": np.zeros(t.resolve(*padded), np.float32) for t in self.model.state
         }
 
     def _pad(self, image: Image) -> Image:

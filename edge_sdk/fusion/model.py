@@ -14,7 +14,7 @@ from typing import Any
 
 from edge_sdk.errors import ModelError
 
-__all__ = ["DEFAULT_MODEL", "PRECISIONS", "Model", "StateTensor", "load_model"]
+__all__ = ["DEFAULT_MODEL", "PRECISIONS", "Model", "StateTensor", "load_model", "verified"]
 
 DEFAULT_MODEL = "default"
 PRECISIONS = ("int8", "fp32")
@@ -87,8 +87,9 @@ def load_model(model: str | Path = DEFAULT_MODEL) -> Model:
         ModelError: the folder, its card or a file is missing, damaged or of another format.
     """
     folder = Path(model)
-    if not folder.is_dir() and len(folder.parts) == 1 and (SHIPPED / folder).is_dir():
-        folder = SHIPPED / folder
+    # By the text: "./default" is a folder here, "default" is ours whatever lies here.
+    if str(model) == folder.name and (SHIPPED / folder.name).is_dir():
+        folder = SHIPPED / folder.name
     if not folder.is_dir():
         shipped = ", ".join(sorted(p.name for p in SHIPPED.iterdir() if p.is_dir()))
         raise ModelError(
@@ -101,7 +102,7 @@ def load_model(model: str | Path = DEFAULT_MODEL) -> Model:
             StateTensor(name, _checked_shape(shape)) for name, shape in card["state"].items()
         )
         files = {
-            precision: _verified(folder, precision, entry)
+            precision: verified(folder, precision, entry)
             for precision, entry in card["files"].items()
         }
         result = Model(folder, str(card["name"]), int(card["multiple_px"]), state, files, card)
@@ -146,7 +147,17 @@ def _checked_shape(shape: list[int | str]) -> tuple[int | str, ...]:
     return tuple(shape)
 
 
-def _verified(folder: Path, precision: str, entry: dict[str, str]) -> Path:
+def verified(folder: Path, what: str, entry: dict[str, str]) -> Path:
+    """The file of a card's entry, after its hash was checked.
+
+    Args:
+        folder: of the model.
+        what: what messages call the file, for instance its precision.
+        entry: ``path`` and ``sha256``.
+
+    Raises:
+        ModelError: it is missing, lies elsewhere, or is another file.
+    """
     path = folder / entry["path"]
     if path.resolve().parent != folder.resolve():
         raise ModelError(f"model folder {folder}: file {entry['path']!r} lies outside the folder")
@@ -154,7 +165,7 @@ def _verified(folder: Path, precision: str, entry: dict[str, str]) -> Path:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise ModelError(
-            f"model folder {folder}: cannot read {precision} file {path.name} ({error.strerror})"
+            f"model folder {folder}: cannot read {what} file {path.name} ({error.strerror})"
         ) from None
     if digest != entry["sha256"]:
         raise ModelError(

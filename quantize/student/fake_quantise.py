@@ -14,7 +14,10 @@ from quantize.int8 import LEVELS, SAFE_LEVELS
 
 __all__ = ["FLOAT_PARTS", "attach"]
 
-FLOAT_PARTS = ("stripes", "context", "tone", "calm", "clear", "evidence", "up2", "weights")
+FLOAT_PARTS = (
+    *("stripes", "context", "tone", "calm", "clear"),
+    *("evidence", "up2", "up1", "weights"),
+)
 """Parts of the student whose convolutions are packed in float."""
 
 MEMORY = 0.95

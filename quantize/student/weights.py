@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 
 from edge_sdk.errors import ModelError
-from edge_sdk.fusion.model import load_model
+from edge_sdk.fusion.model import load_model, verified
+from quantize.config import check_names
 from quantize.student.network import Student, StudentConfig
 from quantize.videofusion import read_weights
 
@@ -28,7 +30,9 @@ def load_student(weights: Path, options: Mapping[str, Any], kind: type[AnyStuden
 
     Raises:
         ModelError: the file is missing, damaged, or holds other weights.
+        ConfigError: there is no such option.
     """
+    check_names(options, (field.name for field in fields(StudentConfig)), "options")
     student = kind(StudentConfig(**options))
     try:
         student.load_state_dict(read_float(weights))
@@ -47,7 +51,8 @@ def load_packed(model: str | Path, kind: type[AnyStudent]) -> AnyStudent:
     found = load_model(model)
     if found.card.get("kind") != "student":
         raise ModelError(f"model folder {found.folder} holds no student")
-    return load_student(found.folder / found.card["weights"]["path"], found.card["options"], kind)
+    weights = verified(found.folder, "weights", found.card["weights"])
+    return load_student(weights, found.card["options"], kind)
 
 
 def read_float(weights: Path) -> dict[str, torch.Tensor]:

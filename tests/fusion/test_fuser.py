@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_sdk.errors import ConfigError
+from edge_sdk.errors import ConfigError, EngineError
 from edge_sdk.fusion import Fuser
 from edge_sdk.fusion.luma import join_luma, split_luma
 from edge_sdk.fusion.scene_cut import SceneCut
@@ -73,6 +73,39 @@ def test_resets(fuser):
     assert reasons == ["start", None, "gap", None, "gap", None, "cut"]
     fuser.reset()
     assert fuser.step(ir, visible, 6 * PERIOD_NS).reset == "asked"
+
+
+def test_after_an_engine_that_could_not_be_built_the_next_frame_tries_again(monkeypatch):
+    from edge_sdk.fusion import fuser as module
+
+    fuser = Fuser(threads=1)
+    fuser.step(*_pair(96, 128), 0)
+
+    def fails(*_):
+        raise EngineError("no engine")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "make_engine", fails)
+        for _ in range(2):
+            with pytest.raises(EngineError, match="no engine"):
+                fuser.step(*_pair(64, 96), 1)
+    assert fuser.step(*_pair(64, 96), 2).reset == "size"
+    assert fuser.step(*_pair(64, 96), 3).image.shape == (64, 96, 3)
+
+
+def test_a_reset_is_not_lost_with_the_frame_that_failed(monkeypatch):
+    fuser = Fuser(threads=1)
+    fuser.step(*_pair(96, 128), 0)
+    fuser.reset("asked")
+
+    def fails(_):
+        raise EngineError("out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fuser.engine, "run", fails)
+        with pytest.raises(EngineError, match="out of memory"):
+            fuser.step(*_pair(96, 128), PERIOD_NS)
+    assert fuser.step(*_pair(96, 128), 2 * PERIOD_NS).reset == "asked"
 
 
 def test_a_reset_forgets_everything():

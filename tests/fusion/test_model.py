@@ -83,6 +83,16 @@ def test_card_that_is_no_json(folder):
         load_model(folder)
 
 
+def test_a_folder_of_that_name_does_not_hide_the_shipped_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "default").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert load_model("default").name == "default"
+    with pytest.raises(ModelError, match=r"cannot read model\.json"):
+        load_model("./default")
+
+
 def test_unknown_precision():
     with pytest.raises(ModelError, match="precision 'fp16' was asked, it has fp32, int8"):
         load_model().file("fp16")
