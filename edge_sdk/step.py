@@ -24,7 +24,7 @@ __all__ = ["PairProcessor"]
 
 HELD = FrameFlags.SHUTTER | FrameFlags.STALE
 RIM_PX = 24.0
-"""Width of the passage to the visible alone, where the infrared's picture ends."""
+"""Over so many pixels, on either side, goes the passage where the infrared's picture ends."""
 HOLD_NS = 5_000_000_000
 """A shutter that stays closed for longer leaves the visible camera alone."""
 
@@ -105,7 +105,7 @@ class PairProcessor:
         with stats.stage("fuse"):
             if ir is not None and visible is not None:
                 result = self.fuser.step(self._filled(ir, visible), visible, pair.timestamp_ns)
-                image = result.image
+                image = self._without_rim(result.image, visible)
             elif visible is not None:
                 image = visible.copy()
             else:
@@ -234,14 +234,23 @@ class PairProcessor:
         self._rim = None if mask.all() else _rim(mask)
 
     def _filled(self, ir: Image, visible: Image) -> Image:
-        """The infrared with the visible's luma where it has no picture, and a soft passage.
-
-        Without it the fused picture had a hard step where the infrared's field of view ends.
-        """
-        if self._rim is None:
+        """The infrared, with the visible's luma where it has no picture: nothing is cold there."""
+        if self._valid is None:
             return ir
         luma = cv2.cvtColor(visible, cv2.COLOR_BGR2GRAY)
-        return np.asarray(cv2.blendLinear(ir, luma, *self._rim))
+        return np.asarray(cv2.copyTo(ir, self._valid.view(np.uint8), luma))
+
+    def _without_rim(self, fused: Image, visible: Image) -> Image:
+        """The fused picture, going over to the visible and back where the infrared ends.
+
+        Its field of view is seldom the visible's; without that its border would be a hard step.
+        """
+        if self._rim is None:
+            return fused
+        of_fused, of_visible = self._rim
+        # In bytes: a third of the time of cv2.blendLinear.
+        fused = cv2.multiply(fused, of_fused, scale=1 / 255)
+        return np.asarray(cv2.add(fused, cv2.multiply(visible, of_visible, scale=1 / 255)))
 
 
 def _size(image: Image) -> tuple[int, int]:
@@ -258,12 +267,16 @@ def _calibrated_sizes(
 
 
 def _rim(valid: Image) -> tuple[Image, Image]:
-    """Weights, (H, W) float32, of the infrared and of what stands in where it has no picture."""
-    # Framed: at the picture's own border the infrared does not end.
-    framed = cv2.copyMakeBorder(valid.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
-    distance = cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1]
-    weight = np.clip(distance / RIM_PX, 0.0, 1.0).astype(np.float32)
-    return weight, 1.0 - weight
+    """Weights of the fused picture and of the visible near ``valid``'s rim.
+
+    (H, W, 3) uint8 each, in 255ths; together 255.
+    """
+    inside = valid.astype(np.uint8)
+    # Pixels beside the rim have a distance of 1, from either side.
+    distance = sum(cv2.distanceTransform(side, cv2.DIST_L2, 5) for side in (inside, 1 - inside))
+    weight = np.rint(np.clip((distance - 1.0) / RIM_PX, 0.0, 1.0) * 255).astype(np.uint8)
+    weight = cv2.merge([weight] * 3)
+    return weight, 255 - weight
 
 
 def _in_colour(image: Image | None) -> Image | None:
