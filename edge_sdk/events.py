@@ -76,8 +76,8 @@ class Event:
 class EventHub:
     """Hands events to subscribers in a thread of its own, which lives only while events wait.
 
-    A callback that raises is logged and counted; one that is slow delays the other callbacks, and
-    nothing else: at most 256 events wait, older ones are dropped and counted.
+    A callback that raises, be it ``SystemExit``, is logged and counted; one that is slow delays the
+    other callbacks, and nothing else: at most 256 events wait, older ones are dropped and counted.
 
     Args:
         count: called with the name of every event, and with ``"event callback failed"`` and
@@ -160,7 +160,7 @@ class EventHub:
             for callback in callbacks:
                 try:
                     callback(event)
-                except Exception:  # a robot's callback must not silence the others
+                except BaseException:  # not even sys.exit() in a callback may silence the others
                     self._count("event callback failed")
                     _log.exception("a callback for events failed on %s", event.name)
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from edge_sdk.config import (
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FusionPipeline"]
 
-_log = logging.getLogger(__name__)
-
 TELL_S = 0.5
 
 
@@ -62,7 +59,7 @@ class FusionPipeline(EventSource):
         calibration: instead of the file that ``alignment.calibration`` names.
         serial: control port of the infrared core, for live cameras.
         radiometry: how counts of the infrared become temperatures, see ``FusedFrame.ir_celsius``.
-        give_up_s: the iterator raises after so long without any pair from live cameras.
+        give_up_s: the iterator raises after so many seconds without any pair from live cameras.
 
     Raises:
         ConfigError, CalibrationError, ModelError, EngineError: the settings cannot work here.
@@ -92,6 +89,8 @@ class FusionPipeline(EventSource):
             raise ConfigError("a pipeline needs both cameras, or neither and step()")
         if ir is not None and visible is not None and ir.live != visible.live:
             raise ConfigError("cameras: one is live, one recorded; their times do not compare")
+        if not (isinstance(give_up_s, (int, float)) and 0 < give_up_s <= threading.TIMEOUT_MAX):
+            raise ConfigError(f"give_up_s: needs a finite number above 0, found {give_up_s!r}")
         self.rig: SimulatedRig | None = None
         """The simulated rig behind the cameras, with its ground truth, if there is one."""
         self.hooks: tuple[Hook, ...] = tuple(hooks)
@@ -191,8 +190,8 @@ class FusionPipeline(EventSource):
     ) -> FusionPipeline:
         """The simulated rig; ``pipeline.rig`` gives its ground truth.
 
-        With ``registered=False`` the cameras stand apart, and the rig's own perfect calibration
-        aligns them at 10 m.
+        With ``registered=False`` the cameras stand apart: ``alignment.calibration`` aligns them or,
+        without it, the rig's own perfect calibration for 10 m.
 
         Args:
             condition: ``"day"``, ``"night"``, ``"smoke"`` or ``"glare"``.
@@ -206,8 +205,9 @@ class FusionPipeline(EventSource):
         names = ("pairing", "alignment", "tone", "fusion", "supervision", "give_up_s")
         sections = {name: options.pop(name) for name in names if name in options}
         rig = simulated_rig(condition, options)
-        sections.setdefault("alignment", AlignmentConfig(size=rig.config.visible_size))
-        apart = not rig.config.registered
+        alignment = sections.get("alignment") or AlignmentConfig(size=rig.config.visible_size)
+        sections["alignment"] = alignment
+        apart = not rig.config.registered and alignment.calibration is None
         calibration = calibration_of(rig, SIMULATED_DISTANCE_M) if apart else None
         pipeline = cls(rig.ir, rig.visible, hooks=hooks, calibration=calibration, **sections)
         pipeline.rig = rig
@@ -243,21 +243,19 @@ class FusionPipeline(EventSource):
         self._start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def __iter__(self) -> Iterator[FusedFrame]:
         """Fused frames until both streams end.
 
+        Without ``with`` the pipeline is closed, for good, when the iteration ends for any reason.
+
         Raises:
-            StreamTimeoutError: live cameras gave no pair for ``give_up_s``. They go on being
-                reopened, so that iterating again may succeed.
+            StreamTimeoutError: live cameras gave no pair for ``give_up_s``. In a ``with`` statement
+                they go on being reopened, so that iterating again may succeed.
             SourceError: a recording is damaged.
+            CalibrationError: as :meth:`step`.
             ConfigError: the pipeline was closed.
             EngineError: fusion failed.
         """
@@ -284,7 +282,13 @@ class FusionPipeline(EventSource):
                 yield self.step(pair)
 
     def step(self, pair: FramePair) -> FusedFrame:
-        """Fuse one pair, for robots that own the loop. Pairs come in the order of their time."""
+        """Fuse one pair, for robots that own the loop. Pairs come in the order of their time.
+
+        Raises:
+            CalibrationError: the calibration is for pictures of another size, or a camera has
+                changed its size (a live one may when it is reopened).
+            EngineError: fusion failed.
+        """
         return self._fuse(pair)
 
     def _fuse(self, pair: FramePair, *known: Any) -> FusedFrame:
@@ -374,6 +378,7 @@ class FusionPipeline(EventSource):
                 self._supervision.settings(),
                 self._control,
             )
+            self._processor.prepare()
             live.start()
             self._live = live
         else:

@@ -125,7 +125,8 @@ class StatsRecorder:
     engine: str | None = None
 
     def __post_init__(self) -> None:
-        self._lock = threading.Lock()
+        # A signal handler may ask for a snapshot while its own thread holds the lock.
+        self._lock = threading.RLock()
         self._stages: dict[str, deque[float]] = {}
         self._runs: Counter[str] = Counter()
         self._pairs = self._fused = 0
@@ -172,27 +173,30 @@ class StatsRecorder:
                 self._first = self._last
 
     def snapshot(self) -> PipelineStats:
+        """The counters as they are now. Never waits long, also in a signal handler."""
         with self._lock:
-            latency = {
-                name: LatencyStats.of(values, self._runs[name])
-                for name, values in self._stages.items()
-            }
+            # Copies made by one call each: no signal handler can change them half-way.
+            stages = [
+                (name, list(kept), self._runs[name]) for name, kept in list(self._stages.items())
+            ]
             seconds = self._last - self._first if self._first is not None else 0.0
-            return PipelineStats(
+            snapshot = PipelineStats(
                 frames_in=dict(self.frames_in),
                 pairs=self._pairs,
                 singles={},
                 fused=self._fused,
-                dropped={key: n for key, n in self.dropped.items() if n},
+                dropped={key: n for key, n in list(self.dropped.items()) if n},
                 cameras={},
                 degraded=dict(self.degraded),
                 resets=dict(self.resets),
                 events=dict(self.events),
                 clock_jumps=0,
-                latency=latency,
+                latency={},
                 skew_ms_mean=self._skew_sum / max(1, self._skews) / 1e6,
                 skew_ms_max=self._skew_max / 1e6,
                 seconds=seconds,
                 fps=(self._fused - 1) / seconds if seconds > 0 else 0.0,
                 engine=self.engine,
             )
+        latency = {name: LatencyStats.of(kept, runs) for name, kept, runs in stages if kept}
+        return replace(snapshot, latency=latency)

@@ -145,6 +145,16 @@ class PairProcessor:
             stats.engine = f"{engine.name} {engine.precision} on {engine.device}"
         return fused
 
+    def prepare(self) -> None:
+        """Build the engine now, and warm it: cameras that run already would wait for it.
+
+        Raises:
+            EngineError: no engine can run the model here.
+        """
+        if self.fuser.engine is None:
+            width, height = self._alignment.size
+            self.fuser.prepare(height, width)
+
     @property
     def valid(self) -> Image | None:
         """(H, W) bool, where the infrared covers the grid; None for everywhere."""

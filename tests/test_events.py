@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections import Counter
@@ -43,6 +44,18 @@ def test_a_callback_that_raises_is_counted_and_stops_nobody(hub, counted):
     hub.subscribe(told.append)
     hub.emit("back", "is here", "ir")
     assert hub.flush(5) and len(told) == 1
+    assert counted["event callback failed"] == 1
+
+
+@pytest.mark.parametrize("leave", [sys.exit, lambda: (_ for _ in ()).throw(KeyboardInterrupt)])
+def test_a_callback_that_wants_to_end_the_program_ends_no_delivery(hub, counted, leave):
+    told = []
+    hub.subscribe(lambda event: leave() if event.message == "first" else None)
+    hub.subscribe(told.append)
+    hub.emit("lost", "first", "ir")
+    assert hub.flush(5)
+    hub.emit("back", "second", "ir")
+    assert hub.flush(5) and [event.message for event in told] == ["first", "second"]
     assert counted["event callback failed"] == 1
 
 

@@ -197,6 +197,49 @@ def test_both_gone_is_one_clear_error_with_its_cause():
         assert next(iter(rig.pipeline)).image.shape == (48, 64, 3)  # and it goes on
 
 
+class Ending(ActingCamera):
+    """Its stream ends when ``act`` is ``end``."""
+
+    def read(self, timeout_s: float = 1.0):
+        return None if self.act == "end" else super().read(timeout_s)
+
+
+def test_the_end_of_one_stream_makes_the_other_no_pause():
+    with Rig() as rig:
+        rig.visible.__class__ = Ending
+        start_s = time.monotonic()
+        rig.visible.act = "end"
+        rig.wait(lambda: rig.fused[-1][1] == ("visible missing", "visible ended"))
+        alone = len(rig.fused)
+        rig.wait(lambda: len(rig.fused) > alone + 10)
+        stall = np.diff([start_s, *(t for t, _, _ in rig.since(start_s))]).max()
+        assert stall < 0.4  # it was single_after_ms and more
+        assert "ir overflow" not in rig.pipeline.stats().dropped
+
+
+def test_a_camera_that_sends_only_damaged_frames_is_told_reopened_and_heals(rig):
+    rig.ir.act = "damage"
+    rig.wait(lambda: rig.fused[-1][1] == ("ir missing", "ir silent"))
+    told = next(event for _, event in rig.events if event.name == "ir timeout")
+    assert "damaged frames for 0." in told.message
+    rig.wait(lambda: rig.ir.opened >= 2)
+    rig.ir.act = "good"
+    rig.wait(lambda: rig.kinds()[-1] == "ir back")
+    rig.wait(lambda: not rig.fused[-1][1])
+
+
+def test_cameras_of_one_frame_a_second_are_not_late():
+    cameras = [ActingCamera(name, fps=1.25, seed=k) for k, name in enumerate(("ir", "visible"))]
+    pipeline = FusionPipeline(
+        *cameras, alignment=AlignmentConfig(size=(64, 48)), fusion=FusionConfig(threads=1)
+    )
+    with pipeline:
+        for _, fused in zip(range(4), pipeline, strict=False):
+            assert not any("silent" in reason for reason in fused.degraded)
+        assert pipeline.stats().events == {}
+    assert [camera.opened for camera in cameras] == [1, 1]
+
+
 def test_open_that_never_returns_is_one_clear_error(monkeypatch):
     monkeypatch.setattr("edge_sdk.live.OPEN_S", 0.2)
     ir, visible = ActingCamera("ir"), ActingCamera("visible")
@@ -248,3 +291,26 @@ def test_frames_that_nobody_can_use_are_a_loss_and_heal(rig, monkeypatch):
     start_s = time.monotonic()
     rig.wait(lambda: any(not reasons for _, reasons, _ in rig.since(start_s)))
     assert rig.failure is None
+
+
+def test_the_engine_stands_before_the_first_camera_runs(monkeypatch):
+    """Cameras that run while an engine is built deliver frames that are old, or are lost."""
+    ir, visible = ActingCamera("ir"), ActingCamera("visible", seed=1)
+    pipeline = FusionPipeline(
+        ir,
+        visible,
+        alignment=AlignmentConfig(size=(64, 48)),
+        fusion=FusionConfig(threads=1),
+    )
+    built = []
+    for camera in (ir, visible):
+        opens = camera.open
+
+        def noted(opens=opens):
+            built.append(pipeline._processor.fuser.engine is not None)
+            opens()
+
+        monkeypatch.setattr(camera, "open", noted)
+    with pipeline:
+        next(iter(pipeline))
+    assert built[:2] == [True, True]

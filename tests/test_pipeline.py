@@ -9,7 +9,16 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_sdk import ConfigError, Frame, FrameFlags, FramePair, FusionPipeline, SourceError, Track
+from edge_sdk import (
+    CalibrationError,
+    ConfigError,
+    Frame,
+    FrameFlags,
+    FramePair,
+    FusionPipeline,
+    SourceError,
+    Track,
+)
 from edge_sdk.config import AlignmentConfig, FusionConfig
 
 SIZE = (128, 96)
@@ -230,6 +239,42 @@ def test_silent_cameras_end_in_one_clear_error():
         next(iter(pipeline))
 
 
+@pytest.mark.parametrize("seconds", [0, -1.0, float("inf"), float("nan"), 1e10, "5", None])
+def test_a_wait_that_cannot_be_is_refused_at_once(seconds):
+    with pytest.raises(ConfigError, match="give_up_s: needs a finite number above 0, found"):
+        FusionPipeline(ScriptedCamera("ir"), ScriptedCamera("visible"), give_up_s=seconds)
+
+
+def test_the_longest_wait_that_can_be_is_accepted():
+    ir, visible = ScriptedCamera("ir"), ScriptedCamera("visible")
+    with FusionPipeline(ir, visible, give_up_s=threading.TIMEOUT_MAX, **SMALL) as pipeline:
+        ir.give(_frame("ir", 0))
+        visible.give(_frame("visible", 0))
+        assert next(iter(pipeline)).timestamp_ns == 0
+
+
+def test_without_with_the_end_of_the_iteration_closes_the_pipeline():
+    from edge_sdk.errors import StreamTimeoutError
+
+    cameras = ScriptedCamera("ir"), ScriptedCamera("visible")
+    pipeline = FusionPipeline(*cameras, give_up_s=0.2, **SMALL)
+    with pytest.raises(StreamTimeoutError):
+        next(iter(pipeline))
+    with pytest.raises(ConfigError, match="was closed"):
+        next(iter(pipeline))
+    assert "Without ``with`` the pipeline is closed" in FusionPipeline.__iter__.__doc__
+
+
+def test_a_camera_that_changes_its_size_is_a_documented_error():
+    pipeline = FusionPipeline(**SMALL)
+    pipeline.step(_pair(0))
+    small = Frame(np.zeros((48, 64), np.uint8), PERIOD_NS, 1, "ir")
+    with pytest.raises(CalibrationError, match="found shape"):
+        pipeline.step(FramePair(small, _frame("visible", 1)))
+    for method in (FusionPipeline.step, FusionPipeline.__iter__):
+        assert "CalibrationError: " in method.__doc__
+
+
 def test_cameras_of_two_kinds_are_refused(folders):
     from edge_sdk.capture import open_recording
 
@@ -281,6 +326,25 @@ def test_simulated_cameras_that_stand_apart_are_aligned():
     shifts = [(dx, dy) for dx in range(-8, 9, 2) for dy in range(-8, 9, 2)]
     best = max(shifts, key=lambda shift: agreement(*shift))
     assert max(map(abs, best)) <= 2 and agreement(0, 0) > 0.3
+
+
+def test_simulated_cameras_that_stand_apart_use_the_calibration_file_that_is_given(tmp_path):
+    from edge_sdk.calibration_file import write_calibration
+    from edge_sdk.rig import calibration_of
+
+    apart = {"registered": False, "duration_frames": 2, **_fusion()}
+    near = calibration_of(FusionPipeline.simulated(**apart).rig, 3.0)
+    write_calibration(near, tmp_path / "near.yaml")
+    size = FusionPipeline.simulated(**apart).rig.config.visible_size
+    config = AlignmentConfig(calibration=tmp_path / "near.yaml", size=size)
+    homographies = []
+    for alignment in (config, AlignmentConfig(size=size), None):
+        with FusionPipeline.simulated(alignment=alignment, **apart) as pipeline:
+            next(iter(pipeline))
+            homographies.append(pipeline._processor.alignment[0])
+    np.testing.assert_allclose(homographies[0], near.registration.matrix, rtol=1e-6)
+    assert not np.allclose(homographies[0], homographies[1], rtol=1e-3)
+    np.testing.assert_array_equal(homographies[1], homographies[2])  # the rig's own, for 10 m
 
 
 def test_a_visible_camera_without_colour():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from edge_sdk.capture.v4l2 import V4L2Camera
 from edge_sdk.cli.summary import print_summary
 from edge_sdk.config import AlignmentConfig
 from edge_sdk.frames import Frame, FrameFlags
+from edge_sdk.stats import LatencyStats, StatsRecorder
 
 
 class Counting:
@@ -72,3 +74,39 @@ def test_damaged_frames_count_wherever_they_were_dropped():
     pipeline._pairer = pairer
     pipeline._stats.count(pipeline._stats.dropped, "ir damaged", 2)
     assert pipeline.stats().dropped == pipeline.stats().dropped == {"ir damaged": 5}
+
+
+def test_a_signal_handler_may_ask_for_a_snapshot_at_any_moment():
+    """It runs in the thread that it has interrupted, which may hold the lock, half-way through."""
+    recorder = StatsRecorder()
+    recorder.add_latency("fuse", 0.002)
+    recorder._stages["align"] = type(recorder._stages["fuse"])()  # made, not yet filled
+    answers = []
+
+    def interrupted():
+        with recorder._lock:
+            answers.append(recorder.snapshot())
+
+    thread = threading.Thread(target=interrupted, daemon=True)
+    thread.start()
+    thread.join(5)
+    assert answers and set(answers[0].latency) == {"fuse"}
+    assert answers[0].latency["fuse"].p50_ms == 2.0 and answers[0].latency["fuse"].count == 1
+
+
+def test_percentiles_hold_up_no_frame(monkeypatch):
+    """Counting in other threads goes on while they are computed."""
+    recorder = StatsRecorder()
+    recorder.add_latency("fuse", 0.002)
+    of, done = LatencyStats.of, []
+
+    def counts_meanwhile(*arguments):
+        thread = threading.Thread(target=recorder.fused, daemon=True)
+        thread.start()
+        thread.join(2)
+        done.append(not thread.is_alive())
+        return of(*arguments)
+
+    monkeypatch.setattr(LatencyStats, "of", counts_meanwhile)
+    recorder.snapshot()
+    assert done == [True]

@@ -5,14 +5,19 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
 from dataclasses import replace
-from itertools import pairwise
 
 from edge_sdk.capture.bounded import run_bounded
 from edge_sdk.capture.camera import Camera
 from edge_sdk.capture.freshness import FreezeWatch
-from edge_sdk.capture.supervision import CameraState, Owner, SupervisorSettings
+from edge_sdk.capture.supervision import (
+    FIRST_FRAME_S,
+    PERIODS,
+    CameraState,
+    Owner,
+    Pace,
+    SupervisorSettings,
+)
 from edge_sdk.errors import BandwidthError, SourceError, StreamTimeoutError
 from edge_sdk.events import EventKind
 from edge_sdk.frames import Frame, FrameFlags
@@ -22,8 +27,6 @@ __all__ = ["CameraSupervisor"]
 _log = logging.getLogger(__name__)
 
 READ_TIMEOUT_S = 0.25
-FIRST_FRAME_S = 3.0
-"""A camera that was just opened may take so long to its first frame."""
 FIRST_RETRY_S = 0.1
 LAST_RETRY_S = 5.0
 LAST_FROZEN_RETRY_S = 60.0
@@ -33,7 +36,7 @@ CALL_BOUNDS_S = {"open": 10.0, "read": READ_TIMEOUT_S + 2.0, "close": 3.0}
 ABANDON_S = 2.0
 """A read that still hangs so long after ``close()`` returned is given up."""
 MAX_ABANDONED = 3
-PERIODS = 5
+"""Abandoned reads at a time; each that returns at last makes room for another."""
 _KINDS = {
     CameraState.SILENT: EventKind.TIMEOUT,
     CameraState.FROZEN: EventKind.FROZEN,
@@ -47,7 +50,8 @@ class CameraSupervisor:
 
     - *lost*: a call raised something, or a frame could not be used; any exception of a driver
       counts, and is logged.
-    - *silent*: nothing came for ``max(5 frame periods, silent_after_s)``.
+    - *silent*: nothing usable came for ``max(5 frame periods, silent_after_s)``: no frame, or
+      damaged ones only. While the period is not known, and until the first frame, 3 s at least.
     - *frozen*: the same bytes came for ``max(5 frames, frozen_after_s)``; every repetition before
       that is flagged ``STALE``, see :class:`FreshnessCheck`.
     - *hung*: a call into the driver does not return within its bound: ``read`` 2.25 s, ``open`` 10
@@ -79,9 +83,10 @@ class CameraSupervisor:
         self._closed_s: float | None = None
         self._rescuing = False
         self._suspect = False
-        self._abandoned = 0
+        self._abandoned: list[threading.Thread] = []
         self._freeze = FreezeWatch()
-        self._arrivals: deque[float] = deque(maxlen=9)
+        self._pace = Pace(camera)
+        self._damaged = 0
         self._opened_s = self._heard_s = time.monotonic()
         self._good_since_s = 0.0
         self._pause_s = FIRST_RETRY_S
@@ -98,6 +103,7 @@ class CameraSupervisor:
     def start(self) -> None:
         """Begin to read."""
         self._opened_s = self._heard_s = time.monotonic()
+        self._pace.on_opened()
         self._start_worker(opened=True)
 
     def stop(self, deadline_s: float) -> bool:
@@ -141,18 +147,21 @@ class CameraSupervisor:
             if call is not None and now_s - call[1] > CALL_BOUNDS_S[call[0]]:
                 self._on_hang(call[0], now_s - call[1])
                 return
-            if self._state is CameraState.STARTING:
-                if now_s - self._opened_s > FIRST_FRAME_S:
-                    self._fall(
-                        CameraState.SILENT, f"no frame within {FIRST_FRAME_S:g} s of opening it"
-                    )
-            elif self._state is CameraState.GOOD and self.is_late(now_s):
-                self._fall(CameraState.SILENT, f"no frame for {now_s - self._heard_s:.2f} s")
+            if self._state in (CameraState.STARTING, CameraState.GOOD) and self.is_late(now_s):
+                what = f"only {self._damaged} damaged frames" if self._damaged else "no frame"
+                since = " since it was opened" if self._state is CameraState.STARTING else ""
+                self._fall(CameraState.SILENT, f"{what} for {now_s - self._heard_s:.2f} s{since}")
 
     def is_late(self, now_s: float) -> bool:
         """Whether the bound for silence is over."""
-        bound_s = max(PERIODS * self._period_s(), self._settings.silent_after_s)
-        return now_s - self._heard_s > bound_s
+        return now_s - self._heard_s > self._patience_s(self._settings.silent_after_s)
+
+    def _patience_s(self, least_s: float) -> float:
+        """How long there may be no usable frame."""
+        with self._lock:
+            patience_s = self._pace.patience_s(least_s)
+            first = self._heard_s == self._opened_s
+        return max(patience_s, FIRST_FRAME_S) if first else patience_s
 
     # The thread ---------------------------------------------------------------------------------
 
@@ -220,7 +229,8 @@ class CameraSupervisor:
         except Exception:
             _log.exception("close() of camera %s failed", self.camera.name)
         frozen = self._state is CameraState.FROZEN  # it has waited while it was frozen
-        pause_s = FIRST_RETRY_S if frozen else self._pause_s
+        # The pause may have grown to a frozen camera's, which a lost one must not wait.
+        pause_s = FIRST_RETRY_S if frozen else min(self._pause_s, LAST_RETRY_S)
         if self._stop.wait(pause_s) or not self._mine(generation):
             return False
         self._pause_s = min(2 * self._pause_s, LAST_FROZEN_RETRY_S if frozen else LAST_RETRY_S)
@@ -241,19 +251,17 @@ class CameraSupervisor:
             self._opened_s = self._heard_s = now_s
             self._freeze.on_reopened(now_s)
             self._sequence = None
-            self._arrivals.clear()
+            self._pace.on_opened()
+            self._damaged = 0
         return True
 
     def _must_reopen(self) -> bool:
-        """After a read that gave nothing."""
+        """After a read that gave nothing usable."""
         now_s = time.monotonic()
         with self._lock:
             if self._suspect:
                 return True
-            patience_s = max(self._settings.reopen_after_s, PERIODS * self._period_s())
-            if self._heard_s == self._opened_s:
-                patience_s = max(patience_s, FIRST_FRAME_S)
-            return now_s - self._heard_s > patience_s
+            return now_s - self._heard_s > self._patience_s(self._settings.reopen_after_s)
 
     def _take(self, frame: Frame) -> bool:
         """Judge a frame and pass it on; False if the camera has to be reopened."""
@@ -267,7 +275,8 @@ class CameraSupervisor:
         self._sequence = frame.sequence
         flags = frame.flags | owner.flags_of(name)
         frozen_s = 0.0
-        if self._settings.frozen_after_s is not None and FrameFlags.DAMAGED not in flags:
+        damaged = FrameFlags.DAMAGED in flags
+        if self._settings.frozen_after_s is not None and not damaged:
             stale, frozen_s = self._freeze.judge(frame.image, flags, now_s)
             flags |= FrameFlags.STALE if stale else FrameFlags.NONE
         if flags != frame.flags:
@@ -275,8 +284,11 @@ class CameraSupervisor:
         with self._lock:
             if self._suspect:
                 return False  # it was closed meanwhile: what comes now cannot be relied upon
-            self._arrivals.append(now_s)
-            self._heard_s = now_s
+            self._pace.on_frame(now_s)
+            if damaged:
+                self._damaged += 1
+            else:
+                self._heard_s, self._damaged = now_s, 0
             if self._is_frozen(frozen_s):
                 self._fall(
                     CameraState.FROZEN,
@@ -287,10 +299,12 @@ class CameraSupervisor:
             usable = self._state in (CameraState.STARTING, CameraState.GOOD)
         if usable:
             owner.on_frame(frame)
-            return True
-        stale = FrameFlags.STALE in flags
-        owner.on_count("dropped", f"{name} {'frozen' if stale else 'damaged'}")
-        return frozen_s < max(self._settings.reopen_after_s, self._pause_s)
+        else:
+            stale = FrameFlags.STALE in flags
+            owner.on_count("dropped", f"{name} {'frozen' if stale else 'damaged'}")
+        if damaged:
+            return not self._must_reopen()
+        return usable or frozen_s < max(self._settings.reopen_after_s, self._pause_s)
 
     def _is_frozen(self, frozen_s: float) -> bool:
         bound_s = self._settings.frozen_after_s
@@ -335,6 +349,8 @@ class CameraSupervisor:
     def _end(self) -> None:
         with self._lock:
             self._state = CameraState.ENDED
+        # Before on_end, so that the other camera's frames wait for no partner any more.
+        self._owner.on_state(self.camera.name, CameraState.ENDED)
         self._owner.on_end(self.camera.name)
 
     def _on_hang(self, what: str, seconds: float) -> None:
@@ -348,11 +364,18 @@ class CameraSupervisor:
                 self._rescuing = True
                 name = f"edge_sdk {self.camera.name} rescue"
                 threading.Thread(target=self._rescue, name=name, daemon=True).start()
-        elif time.monotonic() - self._closed_s > ABANDON_S and self._abandoned < MAX_ABANDONED:
-            self._abandoned += 1
-            self._call = None
-            self._closed_s = None
-            self._start_worker(opened=False)
+        elif time.monotonic() - self._closed_s > ABANDON_S:
+            self._abandon()
+
+    def _abandon(self) -> None:
+        """Leave a read that hangs to itself, and go on in another thread."""
+        self._abandoned = [thread for thread in self._abandoned if thread.is_alive()]
+        if self._worker is None or len(self._abandoned) >= MAX_ABANDONED:
+            return
+        self._abandoned.append(self._worker)
+        self._call = None
+        self._closed_s = None
+        self._start_worker(opened=False)
 
     def _rescue(self) -> None:
         try:
@@ -362,10 +385,3 @@ class CameraSupervisor:
         with self._lock:
             self._rescuing = False
             self._closed_s = time.monotonic()
-
-    def _period_s(self) -> float:
-        """Median time between frames; 0 while it is not known."""
-        with self._lock:
-            times = list(self._arrivals)
-        steps = sorted(b - a for a, b in pairwise(times))
-        return steps[len(steps) // 2] if len(steps) >= 3 else 0.0

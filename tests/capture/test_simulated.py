@@ -242,3 +242,18 @@ def test_objects_keep_their_number_and_move_at_their_speed() -> None:
                 # 6 m/s at most, plus a swinging arm.
                 nearest = min(z, later_z)
                 assert abs(later_x - x) <= (6.0 * step_s + 0.7) * focal / nearest
+
+
+def test_in_real_time_the_first_picture_is_drawn_before_time_runs(monkeypatch):
+    """Building the scene takes a second or two: frames of that time would be lost, or old."""
+    made = rig(realtime=True)
+    order = []
+    for camera in (made.ir, made.visible):
+        monkeypatch.setattr(camera, "_image", lambda index, name=camera.name: order.append(name))
+    clock = time.monotonic_ns
+    monkeypatch.setattr(time, "monotonic_ns", lambda: order.append("time") or clock())
+    made.visible.open()
+    started = order.index("time")
+    assert sorted(order[:started]) == ["ir", "visible"]
+    made.ir.open()
+    assert order.count("ir") == order.count("visible") == 1

@@ -38,11 +38,18 @@ class Epoch:
         self.realtime = realtime
         self._lock = threading.Lock()
         self._start_ns: int | None = None if realtime else _FIRST_STAMP_NS
+        self._before: list[Callable[[], object]] = []
+
+    def before_start(self, work: Callable[[], object]) -> None:
+        """Do this before time begins to run, if it runs by itself."""
+        self._before.append(work)
 
     def start(self) -> None:
         """Fix the start, if it is not fixed yet."""
         with self._lock:
             if self._start_ns is None:
+                for work in self._before:
+                    work()
                 self._start_ns = time.monotonic_ns()
 
     @property
@@ -99,6 +106,8 @@ class SimulatedCamera:
         self._pending: deque[int] = deque()
         self._now_ns = clock.time_ns(0)
         self._last: tuple[int, Image] | None = None
+        # The first picture takes a second or two, the scene being built: no camera is so late.
+        epoch.before_start(lambda: self._image(0))
 
     @property
     def name(self) -> str:
