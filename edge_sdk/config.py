@@ -92,7 +92,8 @@ class PairingConfig(Section):
 
     tolerance_ms: Annotated[float, Field(gt=0, lt=1000)] = 15.0
     single_after_ms: PositiveFloat = 500.0
-    """One camera is shown alone when the other has been silent for so long."""
+    """One camera is shown alone when the other has been silent for so long; the visible one, when
+    both deliver and nothing has paired for so long."""
 
     @model_validator(mode="after")
     def _order(self) -> PairingConfig:

@@ -42,6 +42,8 @@ class EventKind(str, Enum):
     """A camera's time stamps have jumped; pairing starts anew."""
     RESYNCED = "resynced"
     """The cameras did not pair any more: the stamps of one are corrected by their arrival."""
+    UNPAIRED = "unpaired"
+    """Both cameras deliver, but no frames near enough in time: visible is shown alone."""
     BANDWIDTH = "bandwidth"
     """A camera could not stream because its bus has no room for it."""
     MISALIGNED = "misaligned"

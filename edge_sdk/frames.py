@@ -28,7 +28,8 @@ class FrameFlags(Flag):
     STALE = auto()
     """The content is a repetition of an earlier frame."""
     RETIMED = auto()
-    """The camera's clock does not fit the other one's: the stamp was corrected by the arrival."""
+    """The camera's clock does not fit the other one's: the stamp was corrected by the arrival, or
+    will be if the next two seconds confirm it."""
 
 
 @dataclass(frozen=True, slots=True)

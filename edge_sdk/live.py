@@ -28,6 +28,8 @@ CLOSE_S = 2.0
 CHECK_S = 0.05
 LATE_S = 0.2
 STOP_S = 4.0
+PAIRED_NS = 2_000_000_000
+"""Pairs for so long, and the cameras pair again; or beats of their rates would tell it for ever."""
 _HAS_NO_PART = (
     CameraState.SILENT,
     CameraState.FROZEN,
@@ -44,7 +46,8 @@ class LivePair:
     Attributes:
         pair: the frames.
         arrival_ns: when it was there, ``time.monotonic_ns()``.
-        reasons: why a frame is missing: ``"ir lost"``, ``"visible frozen"``, ...
+        reasons: why a frame is missing: ``"ir lost"``, ``"visible frozen"``, ...; ``"ir unpaired"``
+            if the camera does deliver, but nothing that fits.
     """
 
     pair: FramePair
@@ -56,7 +59,8 @@ class LivePairs:
     """Reads two cameras and hands out the newest pair; older ones are dropped and counted.
 
     A camera that is lost, silent, frozen or hung does not stop the other one, whose frames are
-    handed out alone until it is back; see :class:`CameraSupervisor`.
+    handed out alone until it is back; see :class:`CameraSupervisor`. So are the visible frames if
+    both cameras are well, and their frames too far apart in time to pair.
 
     Args:
         ir, visible: live cameras.
@@ -94,6 +98,8 @@ class LivePairs:
         self._newest: LivePair | None = None
         self._running = len(self._supervisors)
         self._clocks = ClockWatch(pairer.tolerance_ns)
+        self._usable_ns: dict[str, int] = {}
+        self._unpaired_ns: int | None = None
         self._stop = threading.Event()
         self._watchdog = threading.Thread(target=self._watch, name="edge_sdk watch", daemon=True)
 
@@ -168,12 +174,21 @@ class LivePairs:
             judged = self._clocks.take(frame, arrival_ns)
             if judged.corrected:
                 self._offer(self._pairer.flush())
-            pairs = self._pairer.push(judged.frame, judged.jumped)
+            if FrameFlags.DAMAGED not in frame.flags:
+                self._usable_ns[frame.camera] = arrival_ns
+            pairs: list[FramePair] = []
+            if judged.doubtful:
+                self._pairer.skip(judged.frame)
+            else:
+                pairs = self._pairer.push(judged.frame, judged.jumped)
             if not judged.jumped and any(pair.ir and pair.visible for pair in pairs):
                 self._clocks.paired(arrival_ns)
             self._offer(pairs)
+            unpaired = self._watch_pairing(pairs, arrival_ns)
         if judged.news is not None:
             self._events.emit(judged.news.kind, judged.news.message, judged.news.camera)
+        if unpaired is not None:
+            self._events.emit(*unpaired)
 
     def on_state(self, camera: str, state: CameraState) -> None:
         with self._changed:
@@ -207,18 +222,59 @@ class LivePairs:
             self._changed.notify_all()
 
     def _reasons(self, pair: FramePair) -> tuple[str, ...]:
-        frames = zip((pair.ir, pair.visible), self._supervisors, strict=True)
-        return tuple(
-            f"{supervisor.camera.name} {supervisor.state.value}"
-            for frame, supervisor in frames
-            if frame is None and supervisor.state in _HAS_NO_PART
+        reasons = []
+        for frame, supervisor in zip((pair.ir, pair.visible), self._supervisors, strict=True):
+            name = supervisor.camera.name
+            if frame is None and supervisor.state in _HAS_NO_PART:
+                reasons.append(f"{name} {supervisor.state.value}")
+            elif frame is None and self._delivers(name):
+                reasons.append(f"{name} unpaired")
+        return tuple(reasons)
+
+    def _delivers(self, name: str) -> bool:
+        """Whether usable frames of a camera come, surely: not when it has just fallen silent."""
+        recent_ns = (self._pairer.single_after_ns or 0) * 3 // 4
+        return time.monotonic_ns() - self._usable_ns.get(name, -recent_ns) <= recent_ns
+
+    def _watch_pairing(
+        self, pairs: list[FramePair], arrival_ns: int
+    ) -> tuple[EventKind, str] | None:
+        """What to tell, if anything, of cameras that both deliver and do not pair."""
+        if not self._clocks.in_doubt and any(
+            pair.ir is None and self._delivers("ir") for pair in pairs
+        ):
+            told, problem = self._unpaired_ns is not None, self._describe_skew()
+            if problem is None:
+                return None
+            self._unpaired_ns = arrival_ns
+            news = EventKind.UNPAIRED, f"{problem}; until then visible is shown alone"
+            return None if told else news
+        paired = any(pair.ir and pair.visible for pair in pairs)
+        if self._unpaired_ns is None or not paired:
+            return None
+        if arrival_ns - self._unpaired_ns < PAIRED_NS:
+            return None
+        self._unpaired_ns = None
+        return EventKind.BACK, "the cameras pair again"
+
+    def _describe_skew(self) -> str | None:
+        """Why the cameras do not pair, and what to do; None if their times are not why."""
+        skew_ns = self._pairer.unpaired_skew_ns
+        if skew_ns is None or not all(map(self._delivers, ("ir", "visible"))):
+            return None
+        return (
+            f"both cameras deliver, but their nearest frames are {abs(skew_ns) / 1e6:.1f} ms apart "
+            f"and pairing.tolerance_ms is {self._pairer.tolerance_ns / 1e6:g}: raise it (half the "
+            "frame period of the faster camera is always enough), or trigger the cameras together"
         )
 
     def _describe(self) -> str:
-        return ", ".join(
+        states = [
             f"camera {s.camera.name} is {s.state.value}" + (f" ({s.why})" if s.why else "")
             for s in self._supervisors
-        )
+        ]
+        skew = self._describe_skew()
+        return ", ".join(states if skew is None else [*states, skew])
 
     def _watch(self) -> None:
         watched_s = time.monotonic()

@@ -5,10 +5,9 @@ from __future__ import annotations
 import copy
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Literal
 
-from edge_sdk.capture.matching import match, nearest
+from edge_sdk.capture.matching import CameraDrops, PairingStats, match, nearest
 from edge_sdk.errors import ConfigError
 from edge_sdk.frames import Frame, FrameFlags, FramePair
 
@@ -19,73 +18,6 @@ Cause = Literal["no_partner", "out_of_order", "duplicate", "damaged", "overflow"
 # A period is known after this many steps; the shortest of the last ones counts.
 _STEPS_TO_KNOW = 3
 _STEPS_KEPT = 8
-
-
-@dataclass
-class CameraDrops:
-    """Frames of one camera that were delivered in no way, by cause.
-
-    Attributes:
-        no_partner: no frame of the other camera within the tolerance, or a nearer one took it.
-        out_of_order: older than the frame before it.
-        duplicate: same time stamp as the frame before it.
-        damaged: flagged ``DAMAGED``.
-        overflow: waited until ``max_pending`` younger ones had come.
-        clock_jump: waited when a clock jumped.
-    """
-
-    no_partner: int = 0
-    out_of_order: int = 0
-    duplicate: int = 0
-    damaged: int = 0
-    overflow: int = 0
-    clock_jump: int = 0
-
-    @property
-    def total(self) -> int:
-        return sum(vars(self).values())
-
-
-@dataclass
-class PairingStats:
-    """Counters of one pairing. What a camera delivered is paired, single, dropped, or waits yet.
-
-    Attributes:
-        paired: pairs of two frames.
-        received_ir, received_visible: frames that came in.
-        single_ir, single_visible: frames delivered without a partner (``single_after_ns``).
-        ir, visible: frames that were dropped.
-        clock_jumps: jumps of either clock; one that both cameras show counts twice.
-        max_abs_skew_ns: largest ``|skew|`` of a pair.
-        sum_abs_skew_ns: of all pairs.
-    """
-
-    paired: int = 0
-    received_ir: int = 0
-    received_visible: int = 0
-    single_ir: int = 0
-    single_visible: int = 0
-    ir: CameraDrops = field(default_factory=CameraDrops)
-    visible: CameraDrops = field(default_factory=CameraDrops)
-    clock_jumps: int = 0
-    max_abs_skew_ns: int = 0
-    sum_abs_skew_ns: int = 0
-
-    @property
-    def mean_abs_skew_ns(self) -> float:
-        """0 without a pair."""
-        return self.sum_abs_skew_ns / self.paired if self.paired else 0.0
-
-    def count_received(self, camera: str) -> None:
-        if camera == "ir":
-            self.received_ir += 1
-        else:
-            self.received_visible += 1
-
-    def count_pair(self, pair: FramePair) -> None:
-        self.paired += 1
-        self.max_abs_skew_ns = max(self.max_abs_skew_ns, abs(pair.skew_ns))
-        self.sum_abs_skew_ns += abs(pair.skew_ns)
 
 
 class _Stream:
@@ -106,6 +38,10 @@ class _Stream:
         self.usable_ns: int | None = None
         self.seen_ns: int | None = None
         """No frame up to this time can come any more."""
+        self.expired_ns: int | None = None
+        """Time of the last frame that the other camera has passed."""
+        self.alone_since_ns: int | None = None
+        """Time of the last frame that paired, or of the first one since a start or a pause."""
 
     def next_ns(self, eager: bool) -> int:
         """Earliest time that the next frame can have (``eager``: is expected to have)."""
@@ -129,8 +65,10 @@ class Pairer:
     below 3/8 of the period; otherwise a pair waits for one more frame.
 
     How long: a frame is dropped once the other camera has passed it by the tolerance. If the other
-    camera delivers nothing, ``max_pending`` bounds the wait, and ``single_after_ns`` turns the
-    waiting frames into pairs with one side None.
+    camera delivers nothing, ``single_after_ns`` bounds the wait, and turns the waiting frames into
+    pairs with one side None; so no frame waits for more than that and the tolerance. If both
+    deliver but nothing has paired for ``single_after_ns``, the visible frames leave so (one camera
+    only, since a picture that changes between the two is of no use), until there is a pair.
 
     Clocks: a step back of more than ``jump_ns``, or a step ahead that large which also leaves the
     other camera that far behind, is a jump. What waits is then paired as well as it can be, the
@@ -139,8 +77,9 @@ class Pairer:
 
     Args:
         tolerance_ns: largest ``|skew|`` of a pair, inclusive.
-        max_pending: frames that may wait in each camera. It must cover what one camera delivers
-            while the other is on its way: (difference of the delays) x (frame rate).
+        max_pending: frames that may wait in each camera, a bound of the memory. It must cover what
+            one camera delivers while the other is on its way: (difference of the delays) x (frame
+            rate). The default is half a second at 120 frames/s.
         single_after_ns: deliver frames without a partner once the other camera has shown no usable
             frame for this long (at least the tolerance). None: such frames are dropped.
         jump_ns: see above. Choose it above the longest regular period.
@@ -155,7 +94,7 @@ class Pairer:
         self,
         tolerance_ns: int,
         *,
-        max_pending: int = 8,
+        max_pending: int = 64,
         single_after_ns: int | None = None,
         jump_ns: int = 1_000_000_000,
         eager: bool = True,
@@ -181,6 +120,7 @@ class Pairer:
         self._eager = eager
         self._on_unpaired = on_unpaired
         self._stats = PairingStats()
+        self._unpaired_skew_ns: int | None = None
         self._ir = _Stream(self._stats.ir)
         self._visible = _Stream(self._stats.visible)
 
@@ -188,6 +128,17 @@ class Pairer:
     def tolerance_ns(self) -> int:
         """Largest ``|skew|`` of a pair."""
         return self._tolerance_ns
+
+    @property
+    def single_after_ns(self) -> int | None:
+        """After so long without a partner a frame is delivered alone; None: never."""
+        return self._single_after_ns
+
+    @property
+    def unpaired_skew_ns(self) -> int | None:
+        """Visible minus infrared time of the frames that came nearest to a pair, since the last
+        pair; None if there is nothing to tell."""
+        return self._unpaired_skew_ns
 
     @property
     def clock_jumps(self) -> int:
@@ -227,6 +178,9 @@ class Pairer:
             return pairs
         elif step_ns is not None:
             stream.steps_ns.append(step_ns)
+        paused = step_ns is not None and step_ns > (self._single_after_ns or step_ns)
+        if stream.alone_since_ns is None or paused:
+            stream.alone_since_ns = frame.timestamp_ns
         stream.last_ns = stream.seen_ns = frame.timestamp_ns
         if stream.first_ns is None:
             stream.first_ns = frame.timestamp_ns
@@ -242,6 +196,12 @@ class Pairer:
             while len(stream.pending) > self._max_pending:
                 self._drop(stream, stream.pending.popleft(), "overflow")
         return pairs
+
+    def skip(self, frame: Frame) -> None:
+        """Count a frame whose time is in doubt, and forget it: it takes no part in the pairing."""
+        stream, _ = self._streams(frame.camera)
+        self._stats.count_received(frame.camera)
+        self._drop(stream, frame, "clock_jump")
 
     def note_time(self, camera: str, timestamp_ns: int) -> list[FramePair]:
         """Say that no frame of ``camera`` up to this time can come; returns the certain pairs."""
@@ -289,13 +249,14 @@ class Pairer:
             while stream.pending:
                 self._drop(stream, stream.pending.popleft(), cause)
             stream.forget()
+        self._unpaired_skew_ns = None
         return pairs
 
     def _settle(self) -> list[FramePair]:
         pairs: list[FramePair] = []
         while True:
             self._expire(self._ir, self._visible)
-            self._expire(self._visible, self._ir)
+            pairs += self._expire(self._visible, self._ir)
             certain = self._find_certain()
             if certain is None:
                 return pairs
@@ -305,14 +266,43 @@ class Pairer:
                 [f for f in self._visible.pending if f.timestamp_ns <= certain[1].timestamp_ns],
             )
 
-    def _expire(self, stream: _Stream, other: _Stream) -> None:
+    def _expire(self, stream: _Stream, other: _Stream) -> list[FramePair]:
+        """Give up the frames that can find no partner any more; returns those to show alone."""
+        alone: list[FramePair] = []
         while stream.pending and other.seen_ns is not None:
             oldest = stream.pending[0]
             if other.seen_ns < oldest.timestamp_ns + self._tolerance_ns or (
                 nearest(oldest, other.pending, self._tolerance_ns) is not None
             ):
-                return
-            self._drop(stream, stream.pending.popleft(), "no_partner")
+                break
+            stream.pending.popleft()
+            stream.expired_ns = oldest.timestamp_ns
+            if stream is self._visible:
+                self._note_unpaired(oldest.timestamp_ns)
+            if stream is self._visible and self._is_alone(oldest.timestamp_ns):
+                self._stats.single_visible += 1
+                alone.append(FramePair(ir=None, visible=oldest))
+            else:
+                self._drop(stream, oldest, "no_partner")
+        return alone
+
+    def _note_unpaired(self, visible_ns: int) -> None:
+        near_ns = [frame.timestamp_ns for frame in self._ir.pending]
+        if self._ir.expired_ns is not None:
+            near_ns.append(self._ir.expired_ns)
+        skews_ns = [visible_ns - ir_ns for ir_ns in near_ns]
+        if self._unpaired_skew_ns is not None:
+            skews_ns.append(self._unpaired_skew_ns)
+        self._unpaired_skew_ns = min(skews_ns, key=abs, default=None)
+
+    def _is_alone(self, visible_ns: int) -> bool:
+        """Whether both cameras have long delivered without a pair."""
+        ir, visible, after_ns = self._ir, self._visible, self._single_after_ns
+        if after_ns is None or visible.alone_since_ns is None:
+            return False
+        assert ir.seen_ns is not None and visible.seen_ns is not None
+        # Infrared that is further ahead leaves alone already, see _release_singles.
+        return visible_ns - visible.alone_since_ns > after_ns >= ir.seen_ns - visible.seen_ns
 
     def _find_certain(self) -> tuple[Frame, Frame] | None:
         """A pair of which each is the other's nearest and will stay so, None if there is none."""
@@ -336,12 +326,14 @@ class Pairer:
         pairs = [FramePair(a, b, b.timestamp_ns - a.timestamp_ns) for a, b in matches]
         for pair in pairs:
             self._stats.count_pair(pair)
+            self._unpaired_skew_ns = None
         self._remove_up_to(self._ir, [a for a, _ in matches])
         self._remove_up_to(self._visible, [b for _, b in matches])
         return pairs
 
     def _remove_up_to(self, stream: _Stream, paired: list[Frame]) -> None:
         for partner in paired:
+            stream.alone_since_ns = partner.timestamp_ns
             while (frame := stream.pending.popleft()) is not partner:
                 self._drop(stream, frame, "no_partner")
 

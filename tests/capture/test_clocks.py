@@ -60,7 +60,11 @@ class Play:
             if judged.news is not None:
                 self.news.append((arrival_ms / 1e3, judged.news.camera, judged.news.kind))
             made = self.pairer.flush() if judged.corrected else []
-            new = self.pairer.push(judged.frame, judged.jumped)
+            new: list[FramePair] = []
+            if judged.doubtful:
+                self.pairer.skip(judged.frame)
+            else:
+                new = self.pairer.push(judged.frame, judged.jumped)
             if not judged.jumped and any(p.ir and p.visible for p in new):
                 watch.paired(arrival_ns)
             self.pairs += [

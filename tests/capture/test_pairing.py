@@ -267,3 +267,80 @@ def test_a_camera_that_delivers_only_damage_counts_as_silent() -> None:
     # 33 could not pair any more once infrared had passed it by the tolerance.
     assert pairer.stats.visible == CameraDrops(no_partner=1)
     assert pairer.stats.ir == CameraDrops(damaged=3)
+
+
+# --- cameras that both deliver -------------------------------------------------------------------
+
+
+def delayed(ir_ms: list[float], visible_ms: list[float], late_ms: float) -> list[Frame]:
+    """In the order of arrival; infrared comes so much later."""
+    arrivals = [(t + late_ms, frame("ir", t)) for t in ir_ms]
+    arrivals += [(t, frame("visible", t)) for t in visible_ms]
+    return [f for _, f in sorted(arrivals, key=lambda item: item[0])]
+
+
+def test_cameras_in_antiphase_show_one_of_them_alone_and_pair_when_they_can() -> None:
+    ir_ms = [20 + 40 * k for k in range(50)] + [2000 + 40 * k for k in range(1, 25)]
+    visible_ms = [40.0 * k for k in range(75)]
+    pairer = Pairer(15 * MS, single_after_ns=500 * MS)
+    out: list[tuple[float | None, float | None]] = []
+    skews = []
+    for f in arrive_in_time_order(ir_ms, visible_ms):
+        out += times(pairer.push(f))
+        skews.append(pairer.unpaired_skew_ns)
+    assert [row for row in out if row[1] is not None and row[1] <= 2000] == [
+        (None, t) for t in visible_ms if 500 < t <= 2000
+    ]
+    assert [row for row in out if row[1] is not None and row[1] > 2000] == [
+        (t, t) for t in visible_ms if t > 2000
+    ]
+    assert {abs(skew) for skew in skews if skew is not None} == {20 * MS}
+    assert skews[-1] is None, "they pair"
+    stats = pairer.stats
+    assert stats.single_visible == 38 and stats.visible == CameraDrops(no_partner=13)
+    assert stats.single_ir == 0
+
+
+def test_after_a_pause_of_both_a_frame_without_partner_is_dropped_as_any_other() -> None:
+    pairer = Pairer(15 * MS, single_after_ns=500 * MS)
+    steps = script(pairer, "i0 v0 v5000 i5033 v5033")
+    assert [pair for step in steps for pair in step][-1] == (5033, 5033)
+    assert pairer.stats.paired == 2
+
+
+@pytest.mark.parametrize(
+    ("ir_hz", "visible_hz", "late_ms"), [(60, 60, 160), (30, 60, 160), (30, 30, 300), (9, 60, 350)]
+)
+def test_a_slow_infrared_path_pairs_like_a_fast_one(
+    ir_hz: float, visible_hz: float, late_ms: float
+) -> None:
+    ir_ms, visible_ms = rate(ir_hz, int(5 * ir_hz)), rate(visible_hz, int(5 * visible_hz))
+    expected = run(Pairer(15 * MS, single_after_ns=500 * MS), delayed(ir_ms, visible_ms, 0))
+    pairer = Pairer(15 * MS, single_after_ns=500 * MS)
+    found = run(pairer, delayed(ir_ms, visible_ms, late_ms))
+    assert times(found) == times(expected)
+    assert len(found) == len(ir_ms)
+    assert pairer.stats.visible.overflow == 0
+
+
+@pytest.mark.parametrize(("hz", "most"), [(30, 17), (60, 32), (400, 65)])
+def test_what_waits_is_bounded_by_time_and_by_number(hz: float, most: int) -> None:
+    """Infrared stops for good after one frame: received minus delivered minus dropped waits."""
+    pairer = Pairer(15 * MS, single_after_ns=500 * MS)
+    pairer.push(frame("ir", 0))
+    waiting = []
+    for t in rate(hz, int(3 * hz)):
+        pairer.push(frame("visible", t))
+        stats = pairer.stats
+        out = stats.paired + stats.single_visible + stats.visible.total
+        waiting.append(stats.received_visible - out)
+    assert max(waiting) <= most
+
+
+def test_a_frame_in_doubt_is_counted_and_takes_no_part() -> None:
+    pairer = Pairer(15 * MS)
+    pairer.push(frame("ir", 0))
+    pairer.skip(frame("visible", 0))
+    assert pairer.flush() == []
+    assert pairer.stats.received_visible == 1
+    assert pairer.stats.visible == CameraDrops(clock_jump=1)
