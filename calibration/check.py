@@ -15,6 +15,7 @@ from edge_sdk.geometry import homography_fault, plane_homography
 from .formats import Loaded
 from .lens import parameters_of, rays
 from .parallax import parallax_table
+from .registration import ONE_PAIR
 
 __all__ = ["Verdict", "as_calibration", "judge"]
 
@@ -95,7 +96,7 @@ def judge(
                 "metres?"
             )
     if loaded.calibration is not None:
-        _judge_registration(loaded, rows, figures)
+        problems += _judge_registration(loaded, rows, figures)
     report = loaded.report
     for key, limit in (("rms_px", 1.0), ("cross_validation_px", 1.5)):
         value = report.get(key)
@@ -152,7 +153,9 @@ def _judge_lens(name: str, camera: CameraCalibration) -> tuple[dict[str, Any], l
 
 def _judge_registration(
     loaded: Loaded, rows: list[tuple[str, str]], figures: dict[str, Any]
-) -> None:
+) -> list[str]:
+    """Add what the file says about its alignment; what is to be doubted in it."""
+    problems = []
     assert loaded.calibration is not None
     registration = loaded.calibration.registration
     distance = registration.distance_m
@@ -162,6 +165,10 @@ def _judge_registration(
     figures["distance_m"] = distance
     report = loaded.report.get("registration")
     if isinstance(report, dict):
+        if report.get("pairs") == 1:  # files of before say that its halves are 0 px apart
+            report = {**report, "halves_px": None}
+            rows.append(("halves of the pairs", "not measured, there is one pair"))
+            problems.append(ONE_PAIR)
         figures["registration"] = report
         words = (
             ("inliers", "matches", "matches that agree", "{:.0f}"),
@@ -175,11 +182,12 @@ def _judge_registration(
                 end = "" if bound == "matches" else ")"
                 rows.append((text, form.format(value) + joint + form.format(most) + end))
     if registration.extrinsics is None:
-        return
+        return problems
     table = parallax_table(loaded.calibration, _DISTANCES_M)
     figures["parallax_px"] = {f"{row.distance_m:g}": row.centre_px for row in table}
     text = ", ".join(f"{row.distance_m:g} m: {row.centre_px:.1f}" for row in table)
     rows.append(("parallax px", text))
+    return problems
 
 
 def as_calibration(loaded: Loaded, distance_m: float | None) -> Loaded:

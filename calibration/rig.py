@@ -9,7 +9,7 @@ from pathlib import Path
 from edge_sdk.errors import CalibrationError, SourceError
 from edge_sdk.frames import Image
 
-from .formats import load_camera
+from .formats import lens_warning, load_lens
 from .intrinsics import Intrinsics, calibrate_intrinsics
 from .lens import Model
 from .pairs import PicturePair
@@ -63,12 +63,17 @@ def calibrate_rig(
         ir, visible, target = _one_size(ir, visible)
     lenses: list[Intrinsics] = []
     cameras = []
+    of_files: list[str] = []
+    measured: list[str] = []
     for name, findings, file in (("ir", ir, ir_camera), ("visible", visible, visible_camera)):
         if file is not None:
-            cameras.append(load_camera(file, name, findings.image_size))
+            camera, warnings = load_lens(file, name, findings.image_size)
+            cameras.append(camera)
+            of_files += warnings
             continue
         lens = calibrate_intrinsics(findings, model, name)
         lenses.append(lens)
+        measured += [lens_warning(name, text) for text in lens.warnings]
         cameras.append(lens.camera)
     seen = {o.name: o for o in visible.observations}
     both = [StereoPair(o.name, o, seen[o.name]) for o in ir.observations if o.name in seen]
@@ -80,7 +85,19 @@ def calibrate_rig(
             if r.name not in paired
         ]
     result = calibrate_stereo(both, target, cameras[0], cameras[1], distance_m, rejections)
-    return result, pictures, lenses
+    return _with_lens_warnings(result, of_files, measured), pictures, lenses
+
+
+def _with_lens_warnings(stereo: Stereo, of_files: list[str], measured: list[str]) -> Stereo:
+    """The rig with what limits its lenses: the rig's file is what is checked later.
+
+    The warnings of the lenses measured here are in the file alone: whoever shows the result has
+    these lenses too, and shows them there.
+    """
+    shown = [*stereo.warnings, *of_files]
+    report = {**stereo.calibration.report, "warnings": [*shown, *measured]}
+    calibration = stereo.calibration.model_copy(update={"report": report})
+    return replace(stereo, calibration=calibration, warnings=shown)
 
 
 def _one_size(ir: Findings, visible: Findings) -> tuple[Findings, Findings, Target]:

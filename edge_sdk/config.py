@@ -187,7 +187,7 @@ class WarmDetectorConfig(Section):
 
 
 class YoloDetectorConfig(Section):
-    """A YOLO detector in ONNX."""
+    """A YOLO network in ONNX, see :class:`edge_sdk.tracking.YoloDetector`."""
 
     model: ExistingPath | None = None
     min_score: Share = 0.35

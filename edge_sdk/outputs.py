@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
 import cv2
 
+from edge_sdk.capture.folder import IMAGE_SUFFIXES
 from edge_sdk.errors import ConfigError
 from edge_sdk.frames import FusedFrame, Image
 
-__all__ = ["FolderOutput", "Output", "VideoOutput", "is_folder", "open_output"]
+__all__ = ["FolderOutput", "Output", "VideoOutput", "check_writable", "is_folder", "open_output"]
 
 CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
 
@@ -55,7 +57,8 @@ class _Closing:
 class VideoOutput(_Closing):
     """A video file of constant frame rate; opened when the first picture shows the size.
 
-    An odd width or height loses its last column or row: these codecs halve the colour.
+    An odd width or height grows by a column at the right or a row at the bottom, which repeats the
+    edge: these codecs halve the colour, and OpenCV would cut the last one off.
 
     Args:
         path: its suffix chooses the container: ``.mp4``, ``.m4v``, ``.mov``, ``.mkv``, ``.avi``.
@@ -78,6 +81,7 @@ class VideoOutput(_Closing):
                 f"output {path}: must end in {', '.join(CODECS)} for a video, or in / for a folder"
             )
         _make_folder(path.parent)
+        check_writable(path.parent, f"output {path}")
         self._path, self._fps = path, fps
         self._writer: cv2.VideoWriter | None = None
         self._clock = _PlayingClock(fps) if real_time else None
@@ -86,6 +90,7 @@ class VideoOutput(_Closing):
 
     def write(self, image: Image, fused: FusedFrame) -> None:
         """Append a picture (H, W, 3) uint8 BGR; all must have the size of the first."""
+        image = _even(image)
         if self._writer is None:
             codec = cv2.VideoWriter.fourcc(*CODECS[self._path.suffix.lower()])
             height, width = image.shape[:2]
@@ -155,11 +160,26 @@ class _PlayingClock:
 
 
 class FolderOutput(_Closing):
-    """One lossless PNG a frame, with the visible frame's name, or a running number without one."""
+    """One lossless PNG a frame, with the visible frame's name, or a running number without one.
+
+    Attributes:
+        found: how many pictures lay in the folder before.
+
+    Raises:
+        ConfigError: the folder cannot be made or written to.
+    """
 
     def __init__(self, path: Path) -> None:
         _make_folder(path)
+        check_writable(path, f"output {path}/")
         self._path = path
+        self._older = {file.name for file in path.iterdir() if _is_picture(file)}
+        self.found = len(self._older)
+
+    @property
+    def older(self) -> int:
+        """How many of the pictures found are still there: none of ours replaced them."""
+        return len(self._older)
 
     def write(self, image: Image, fused: FusedFrame) -> None:
         """Write a picture (H, W, 3) uint8 BGR.
@@ -171,6 +191,7 @@ class FolderOutput(_Closing):
         target = self._path / f"{stem}.png"
         if not cv2.imwrite(str(target), image, [cv2.IMWRITE_PNG_COMPRESSION, 1]):
             raise ConfigError(f"output {target}: cannot be written; is the folder writable?")
+        self._older.discard(target.name)
         self.written += 1
 
     def close(self) -> None:
@@ -204,3 +225,35 @@ def _make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"output folder {path}: cannot be made ({error.strerror})") from None
+
+
+def check_writable(folder: Path, what: str) -> None:
+    """Refuse a folder in which no file can be made; tried, since permissions do not tell all.
+
+    Args:
+        folder: it is there.
+        what: what the message calls the output.
+
+    Raises:
+        ConfigError: no file can be made there.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ConfigError(
+            f"{what}: the folder {folder} cannot be written to ({error.strerror}); give another one"
+        ) from None
+
+
+def _is_picture(file: Path) -> bool:
+    return file.suffix.lower() in IMAGE_SUFFIXES and file.is_file()
+
+
+def _even(image: Image) -> Image:
+    """The picture with an even width and height, its edge repeated where it must grow."""
+    height, width = image.shape[:2]
+    if height % 2 == 0 and width % 2 == 0:
+        return image
+    border = cv2.BORDER_REPLICATE
+    return cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, border)

@@ -177,16 +177,24 @@ def radiometry_of(camera: IrCameraConfig) -> Radiometry | None:
 
 
 def tracking_hooks(config: TrackingConfig) -> list[Hook]:
-    """The hook that the ``tracking`` section asks for; empty for ``detector: none``."""
+    """The hook that the ``tracking`` section asks for; empty for ``detector: none``.
+
+    Raises:
+        ConfigError, ModelError: the YOLO network cannot be used.
+    """
     if config.detector == "none":
         return []
-    if config.detector == "yolo":
-        raise ConfigError("tracking.detector: 'yolo' is not part of this release; use 'warm'")
-    from edge_sdk.tracking import TrackingHook, WarmObjectDetector
+    from edge_sdk.tracking import Detector, TrackingHook, WarmObjectDetector, YoloDetector
 
+    detector: Detector
+    if config.detector == "yolo":
+        assert config.yolo.model is not None  # the section checks that
+        detector = YoloDetector(**config.yolo.model_dump())
+    else:
+        detector = WarmObjectDetector(**config.warm.model_dump())
     return [
         TrackingHook(
-            WarmObjectDetector(**config.warm.model_dump()),
+            detector,
             max_lost_s=config.tracker.max_lost_s,
             coast_s=min(0.2, config.tracker.max_lost_s),
             min_hits=config.tracker.min_hits,

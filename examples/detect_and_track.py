@@ -11,7 +11,7 @@ import argparse
 import sys
 from collections import defaultdict
 
-from edge_sdk import EdgeSdkError, FusedFrame, FusionPipeline, Hook, Track
+from edge_sdk import ConfigError, EdgeSdkError, FusedFrame, FusionPipeline, Hook, Track
 from edge_sdk.config import TrackingConfig, load_rig
 from edge_sdk.outputs import open_output
 from edge_sdk.tracking import TrackingHook, TrackOverlay, WarmObjectDetector
@@ -48,7 +48,9 @@ def main() -> int:
             # The tracking comes from our own hooks here, so the rig's is switched off.
             config = load_rig(options.rig).model_copy(update={"tracking": TrackingConfig()})
             pipeline = FusionPipeline.open(config, hooks=hooks)
-        elif options.ir and options.visible:
+        elif options.ir or options.visible:
+            if not (options.ir and options.visible):
+                raise ConfigError("give both --ir and --visible, or neither for the simulated rig")
             pipeline = FusionPipeline.from_files(options.ir, options.visible, hooks=hooks)
         else:
             pipeline = FusionPipeline.simulated(
@@ -63,6 +65,8 @@ def main() -> int:
                 for fused in pipeline:
                     if output is not None:
                         output.write(overlay.draw(fused), fused)
+        except KeyboardInterrupt:
+            pass  # Ctrl-C is how a live rig ends; what was seen until then is told
         finally:
             if output is not None:
                 output.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from edge_sdk import FusionPipeline
+from edge_sdk import EdgeSdkError, FusionPipeline
 from edge_sdk.tracking import TrackingHook, WarmObjectDetector
 
 
@@ -22,4 +22,10 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except EdgeSdkError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

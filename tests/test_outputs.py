@@ -1,13 +1,16 @@
-"""A video of a live run plays as fast as it happened."""
+"""A video of a live run plays as fast as it happened, and what lies in a folder is told."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from edge_sdk.errors import ConfigError
 from edge_sdk.frames import FusedFrame
-from edge_sdk.outputs import VideoOutput
+from edge_sdk.outputs import FolderOutput, VideoOutput
 
 SIZE = (96, 64)
 
@@ -63,3 +66,35 @@ def test_a_pause_is_played_and_a_jump_of_the_clock_is_not(tmp_path):
 def test_a_recording_is_written_frame_by_frame(tmp_path):
     output = _write(tmp_path / "a.mp4", [0.0, 1.0, 1.001, 5.0], real_time=False)
     assert output.written == len(_levels(tmp_path / "a.mp4")) == 4
+
+
+@pytest.mark.parametrize(("width", "height"), [(97, 65), (97, 64), (96, 65), (96, 64)])
+@pytest.mark.parametrize("suffix", ["mp4", "avi"])
+def test_odd_sizes_keep_every_row_and_column(tmp_path, width, height, suffix):
+    image = np.full((height, width, 3), 40, np.uint8)
+    image[:, -3:] = 220  # the last columns and rows are bright: they must still be there
+    image[-3:] = 220
+    with VideoOutput(tmp_path / f"a.{suffix}", 30.0) as output:
+        output.write(image, FusedFrame(image, None, image, 0, 0))
+    there, read = cv2.VideoCapture(str(tmp_path / f"a.{suffix}")).read()
+    assert there and read.shape[:2] == (height + height % 2, width + width % 2)
+    wanted = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+    assert np.abs(read.astype(int) - wanted).mean() < 6  # as far as the codec goes
+    assert read[:, -1].mean() > 180 and read[-1].mean() > 180
+
+
+def test_a_folder_counts_the_pictures_of_before(tmp_path):
+    for index in range(8):
+        (tmp_path / f"{index:06d}.png").write_bytes(b"old")
+    (tmp_path / "tracks.csv").write_text("kept")
+    with FolderOutput(tmp_path) as output:
+        assert output.found == output.older == 8
+        fused = _fused(0.0)
+        output.write(fused.image, fused)
+    assert output.written == 1 and output.older == 7 and output.found == 8
+
+
+def test_a_folder_that_takes_no_file(tmp_path):
+    for make in (lambda: FolderOutput(Path("/proc")), lambda: VideoOutput(Path("/proc/a.mp4"), 30)):
+        with pytest.raises(ConfigError, match="/proc cannot be written to"):
+            make()

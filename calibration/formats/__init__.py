@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .load import Loaded, load, load_camera
+from .load import Loaded, lens_warning, load, load_camera, load_lens
 from .save import FORMATS, save
 
-__all__ = ["FORMATS", "Loaded", "load", "load_camera", "save"]
+__all__ = ["FORMATS", "Loaded", "lens_warning", "load", "load_camera", "load_lens", "save"]

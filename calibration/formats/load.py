@@ -19,7 +19,7 @@ from edge_sdk.yaml_file import read_yaml
 from .kalibr import from_kalibr, is_kalibr
 from .ros import from_ros, is_ros
 
-__all__ = ["Loaded", "load", "load_camera"]
+__all__ = ["Loaded", "lens_warning", "load", "load_camera", "load_lens"]
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,27 @@ def load_camera(
     Raises:
         CalibrationError: as :func:`load`, or it is of another image size or device.
     """
-    cameras = load(path).cameras
-    camera = cameras[which] if which in cameras else cameras["camera"]
+    return load_lens(path, which, size, identity)[0]
+
+
+def load_lens(
+    path: str | Path,
+    which: str,
+    size: tuple[int, int] | None = None,
+    identity: str | None = None,
+) -> tuple[CameraCalibration, list[str]]:
+    """As :func:`load_camera`, with what the file itself says against this lens."""
+    loaded = load(path)
+    camera = loaded.cameras[which] if which in loaded.cameras else loaded.cameras["camera"]
     if size is not None:
         camera.require(f"{path}: {which} camera", size, identity)
-    return camera
+    stated = loaded.report.get("warnings")
+    warnings = [str(item) for item in stated] if isinstance(stated, list) else []
+    if which in loaded.cameras:  # a rig's file: the others are about the pose, which is not taken
+        return camera, [text for text in warnings if text.startswith(lens_warning(which, ""))]
+    return camera, [lens_warning(which, text) for text in warnings]
+
+
+def lens_warning(which: str, text: str) -> str:
+    """A warning about one lens, as a rig's file has it."""
+    return f"{which} lens: {text}"

@@ -13,6 +13,7 @@ import numpy as np
 from edge_sdk.capture.camera import Camera
 from edge_sdk.errors import ConfigError
 from edge_sdk.frames import Image
+from edge_sdk.outputs import check_writable
 
 from ..targets import Findings, draw
 from ..targets.prepare import grey, to_8_bit
@@ -56,6 +57,7 @@ def guide(
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as fault:
             raise ConfigError(f"{folder}: cannot be made: {fault.strerror}") from fault
+        check_writable(folder, str(folder))
     deadline = time.monotonic() + limit_s
     shown_s = 0.0
     try:

@@ -13,11 +13,12 @@ from .overlay import before_and_after, checkerboard
 from .pairs import ImagePair, sample_recordings, sample_rig
 from .plugins import load_matcher
 from .recheck import Recheck, recheck
-from .register import RegistrationResult, register
+from .register import ONE_PAIR, RegistrationResult, register
 from .result_file import result_values, to_calibration
 from .structure_matcher import StructureMatcher
 
 __all__ = [
+    "ONE_PAIR",
     "ImagePair",
     "Lenses",
     "Matcher",

@@ -57,8 +57,8 @@ class Quality:
         matches: correspondences that the matcher found in all pairs.
         inliers: how many of them are within 4 working pixels of the homography.
         coverage: share of 4 x 4 cells of the overlap that hold inliers.
-        halves_px: mean corner distance between the homographies of the even and the odd pairs; 0
-            for a single pair.
+        halves_px: mean corner distance between the homographies of the even and the odd pairs; None
+            for a single pair, which has no halves.
         spread_px: mean corner deviation of homographies from random halves of the blocks.
         lead: 1 - score of the best clearly different homography / score of this one.
         sharpness: 1 - score after a shift of 4 working pixels / score, in the direction in which
@@ -71,15 +71,18 @@ class Quality:
     matches: int
     inliers: int
     coverage: float
-    halves_px: float
+    halves_px: float | None
     spread_px: float
     lead: float
     sharpness: float
     limit_px: float
 
-    def to_dict(self) -> dict[str, float]:
+    def to_dict(self) -> dict[str, float | None]:
         """Plain values, rounded for people."""
-        return {name: round(float(value), 4) for name, value in asdict(self).items()}
+        return {
+            name: None if value is None else round(float(value), 4)
+            for name, value in asdict(self).items()
+        }
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ def measure(
     grid = (visible.size[0] / _LAST.block_px) * (visible.size[1] / _LAST.block_px)
     if len(total.centres) < MIN_BLOCKS:
         nothing = Quality(
-            0.0, len(total.centres) / grid, len(matches), 0, 0.0, 0.0, 0.0, 0.0, 0.0, limit
+            0.0, len(total.centres) / grid, len(matches), 0, 0.0, None, 0.0, 0.0, 0.0, limit
         )
         return Judged(found.homography, nothing, [found.homography])
     resampled = _resampled(total, ir.size)
@@ -121,7 +124,7 @@ def measure(
     h = mean_homography([best, *resampled], ir.size)  # steadier than the best alone
     score = pooled_score(total, ir.size, h)
     halves = [best_homography(one, ir.size, _LAST.sigma_px).homography for one in surfaces[:-1]]
-    halves_px = _apart(halves[0], halves[1], ir.size) if len(halves) == 2 else 0.0
+    halves_px = _apart(halves[0], halves[1], ir.size) if len(halves) == 2 else None
     spread = float(np.sqrt(np.mean([_apart(one, h, ir.size) ** 2 for one in resampled])))
     inside = support(matches, h, _INLIER_PX)
     quality = Quality(
@@ -130,7 +133,7 @@ def measure(
         matches=len(matches),
         inliers=int(inside.sum()),
         coverage=_coverage(prepared, matches, inside),
-        halves_px=halves_px * scale,
+        halves_px=None if halves_px is None else halves_px * scale,
         spread_px=spread * scale,
         lead=_lead(prepared, h, rival),
         sharpness=_sharpness(total, ir.size, h, score),
@@ -143,6 +146,7 @@ def faults_of(quality: Quality) -> list[str]:
     """Why not to trust these figures, each with what was found, what is needed and what to film."""
     q = quality
     share = q.inliers / max(q.matches, 1)
+    halves_px = 0.0 if q.halves_px is None else q.halves_px
     checks = (
         (
             q.overlap < _MIN_OVERLAP,
@@ -163,8 +167,8 @@ def faults_of(quality: Quality) -> list[str]:
             "empty now, above all in the corners",
         ),
         (
-            q.halves_px > q.limit_px,
-            f"even and odd pairs differ by {q.halves_px:.1f} px at the corners (at most "
+            halves_px > q.limit_px,
+            f"even and odd pairs differ by {halves_px:.1f} px at the corners (at most "
             f"{q.limit_px:.1f}): film longer, without moving what is near the cameras",
         ),
         (

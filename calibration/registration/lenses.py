@@ -9,7 +9,7 @@ from typing import Any
 from edge_sdk.calibration_file import CalibrationCameras
 from edge_sdk.errors import CalibrationError, ConfigError
 
-from ..formats import load, load_camera
+from ..formats import load, load_lens
 
 __all__ = ["Lenses", "read_lenses"]
 
@@ -58,6 +58,7 @@ def read_lenses(
             f"{missing} is missing: with one lens undistorted and the other not no homography "
             "holds; give both or neither"
         )
-    return Lenses(
-        CalibrationCameras(ir=load_camera(ir, "ir"), visible=load_camera(visible, "visible"))
-    )
+    ir_lens, warnings = load_lens(ir, "ir")
+    visible_lens, more = load_lens(visible, "visible")
+    report = {"warnings": [*warnings, *more]} if warnings or more else {}
+    return Lenses(CalibrationCameras(ir=ir_lens, visible=visible_lens), report)

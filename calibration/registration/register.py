@@ -22,7 +22,7 @@ from .robust import consensus, pooled
 from .start import Start, evenly, find_start
 from .structure_matcher import block_matches
 
-__all__ = ["RegistrationResult", "register"]
+__all__ = ["ONE_PAIR", "RegistrationResult", "register"]
 
 Array = NDArray[np.float64]
 
@@ -31,6 +31,10 @@ _STAGES = (
     Stage(level=1, reach=6, block_px=40, sigma_px=2.5),
 )
 _MATCH_NOISE_PX = 3.0
+ONE_PAIR = (
+    "registered from one pair, which cannot be cross-checked against others; register again with "
+    "20 pairs of a recording"
+)
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,11 @@ class RegistrationResult:
     def passed(self) -> bool:
         """True if nothing speaks against it."""
         return not self.faults
+
+    @property
+    def warnings(self) -> list[str]:
+        """What could not be measured about it."""
+        return [ONE_PAIR] if self.pairs == 1 else []
 
     def require(self) -> RegistrationResult:
         """This result, if it passes the gate.

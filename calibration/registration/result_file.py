@@ -68,6 +68,7 @@ def result_values(result: RegistrationResult) -> dict[str, Any]:
     return {
         "passed": result.passed,
         "faults": list(result.faults),
+        "warnings": result.warnings,
         "homography": result.homography.tolist(),
         "ir_size": list(result.ir_size),
         "visible_size": list(result.visible_size),

@@ -42,6 +42,9 @@ def write_registration_report(
         ConfigError: it cannot be written.
     """
     q = result.quality
+    halves = "not measured, there is one pair"
+    if q.halves_px is not None:
+        halves = f"{q.halves_px:.1f} px apart (at most {q.limit_px:.1f})"
     page = Page("Registration without a target")
     page.heading("Infrared to visible")
     page.rows(
@@ -51,13 +54,13 @@ def write_registration_report(
             ("matches", f"{q.inliers} of {q.matches} agree, in {q.coverage:.0%} of the cells"),
             ("overlap", f"{q.overlap:.0%} of the visible picture"),
             ("parts of the picture", f"{q.spread_px:.1f} px apart (at most {q.limit_px:.1f})"),
-            ("halves of the pairs", f"{q.halves_px:.1f} px apart (at most {q.limit_px:.1f})"),
+            ("halves of the pairs", halves),
             ("lead over the next best", f"{q.lead:.0%}"),
             ("fit lost by 4 px", f"{q.sharpness:.0%}"),
         ]
     )
     page.table(["homography", "", ""], [[f"{v:.6g}" for v in row] for row in result.homography])
-    page.warnings(list(result.faults))
+    page.warnings([*result.faults, *result.warnings])
     page.heading("Uncertainty")
     spread = registration_uncertainty(result)
     page.figures(

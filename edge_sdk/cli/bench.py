@@ -10,6 +10,7 @@ import typer
 
 from edge_sdk.bench import BenchReport
 from edge_sdk.cli import app
+from edge_sdk.cli.overwrite import check_file, model_folder, refuse_to_overwrite
 from edge_sdk.cli.run import parse_size
 from edge_sdk.errors import ConfigError
 
@@ -27,6 +28,9 @@ def bench(
 
     from edge_sdk.bench import run_bench
 
+    if json is not None:
+        check_file(json)
+        refuse_to_overwrite([model_folder(model)], [json])
     with Console(stderr=True).status("drawing the scene") as status:
         report = run_bench(
             model,

@@ -10,8 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edge_sdk.cli import app
-from edge_sdk.cli.overwrite import refuse_to_overwrite, sources_of
-from edge_sdk.cli.summary import print_summary
+from edge_sdk.cli.overwrite import (
+    model_folder,
+    refuse_one_place_twice,
+    refuse_to_overwrite,
+    sources_of,
+)
+from edge_sdk.cli.summary import print_summary, warn_of_older
 from edge_sdk.errors import ConfigError, DependencyError
 
 if TYPE_CHECKING:
@@ -65,7 +70,11 @@ def run(
     ir: Annotated[Path | None, typer.Option(help="Infrared: video or folder of images.")] = None,
     visible: Annotated[Path | None, typer.Option(help="Visible: video or folder.")] = None,
     output: Annotated[
-        str | None, typer.Option(help="Video file, or FOLDER/ for one lossless PNG a frame.")
+        str | None,
+        typer.Option(
+            help="Video file (odd sizes grow by one pixel, which repeats the edge), or FOLDER/ for "
+            "one lossless PNG a frame."
+        ),
     ] = None,
     tracks: Annotated[Path | None, typer.Option(help="CSV file for the tracks.")] = None,
     side_by_side: Annotated[
@@ -110,7 +119,8 @@ def run(
         json=json,
         max_frames=max_frames,
     )
-    refuse_to_overwrite((ir, visible, calibration), (output, tracks))
+    refuse_one_place_twice({"--output": output, "--tracks": tracks})
+    refuse_to_overwrite((ir, visible, calibration, model_folder(model)), (output, tracks))
     fusion: dict[str, object] = {
         key: value
         for key, value in (
@@ -209,6 +219,7 @@ def run_pipeline(pipeline: FusionPipeline, settings: Settings, total: int | None
             raise ConfigError(f"{settings.picture}: cannot be written; is the folder writable?")
         written["picture"] = settings.picture
     print_summary(stats, len(ids), {k: v for k, v in written.items() if v}, settings.json)
+    warn_of_older(output, settings.output)
     if interrupted:
         raise typer.Exit(130)
 
@@ -244,6 +255,7 @@ def _from_rig(
         settings = replace(settings, output=said.video, overlay=overlay)
     elif settings.overlay is None and "overlay" in said.model_fields_set:
         settings = replace(settings, overlay=said.overlay)
+    refuse_one_place_twice({"the output": settings.output, "--tracks": settings.tracks})
     refuse_to_overwrite(sources_of(rig, config), (settings.output, settings.tracks))
     changed = FusionConfig(**(config.fusion.model_dump() | fusion))
     config = config.model_copy(update={"fusion": changed})

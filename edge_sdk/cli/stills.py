@@ -11,7 +11,7 @@ import cv2
 from edge_sdk.alignment import Aligner
 from edge_sdk.capture.files import check_is_infrared
 from edge_sdk.capture.folder import image_files, read_image
-from edge_sdk.cli.summary import print_summary
+from edge_sdk.cli.summary import print_summary, warn_of_older
 from edge_sdk.errors import ConfigError, SourceError
 from edge_sdk.frames import FusedFrame
 from edge_sdk.fusion import Fuser
@@ -87,6 +87,7 @@ def fuse_stills(
     if fuser.engine is not None:
         stats.engine = f"{fuser.engine.name} {fuser.precision} on {fuser.engine.device}"
     print_summary(stats.snapshot(), 0, {"pictures": output}, as_json)
+    warn_of_older(folder, output)
 
 
 def _pairs(ir: Path, visible: Path) -> list[tuple[Path, Path]]:

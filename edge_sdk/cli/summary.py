@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
+from edge_sdk.outputs import FolderOutput, Output
 from edge_sdk.stats import PipelineStats
 
-__all__ = ["print_summary"]
+__all__ = ["print_summary", "warn_of_older"]
 
 STAGES = ("align", "tone", "fuse", "hooks", "total")
 
@@ -48,6 +50,17 @@ def print_summary(
     for name, path in written.items():
         table.add_row(name, Text(str(path)))
     Console().print(table)
+
+
+def warn_of_older(output: Output | None, path: str | Path | None) -> None:
+    """One line on standard error if pictures of before are mixed with those of this run."""
+    if isinstance(output, FolderOutput) and output.older:
+        print(
+            f"warning: {path} has pictures of before: {output.found} were there, {output.older} of "
+            f"them still lie beside the {output.written} written; remove them, or give an empty "
+            "folder",
+            file=sys.stderr,
+        )
 
 
 def _counts(counts: dict[str, int]) -> str:

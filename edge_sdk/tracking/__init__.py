@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from edge_sdk.tracking.overlay import SideBySide, TrackOverlay, draw_tracks
     from edge_sdk.tracking.warm import WarmObjectDetector
     from edge_sdk.tracking.writer import TrackWriter
+    from edge_sdk.tracking.yolo import YoloDetector
 
 _MODULES = {
     "Detections": "detections",
@@ -33,6 +34,7 @@ _MODULES = {
     "TrackWriter": "writer",
     "TrackingHook": "bytetrack",
     "WarmObjectDetector": "warm",
+    "YoloDetector": "yolo",
     "draw_tracks": "overlay",
 }
 
@@ -44,6 +46,7 @@ __all__ = [
     "TrackWriter",
     "TrackingHook",
     "WarmObjectDetector",
+    "YoloDetector",
     "draw_tracks",
 ]
 

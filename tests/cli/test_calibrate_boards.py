@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import yaml
 
-from edge_sdk.calibration_file import read_calibration, read_camera
+from calibration.formats import Loaded, save
+from edge_sdk.calibration_file import CameraCalibration, read_calibration, read_camera
 from edge_sdk.cli import main
 from tests.calibration.rendering import THERMAL, VISIBLE, Lens, checkerboard, poses, render
 
@@ -89,6 +90,56 @@ def test_stereo_from_folders(boards, tmp_path, capsys) -> None:
     chain = tmp_path / "chain.yaml"
     if edge_sdk("calibrate", "convert", output, "--output", chain, "--format", "kalibr") == 0:
         assert "T_cn_cnm1" in chain.read_text()
+
+
+def test_a_rig_keeps_what_limits_its_lenses(boards, tmp_path, capsys) -> None:
+    """Of lens files and of lenses that were measured with the rig; `check` shows both."""
+    lens = tmp_path / "ir.yaml"
+    camera = CameraCalibration.model_validate(
+        {
+            "name": "mine",
+            "width": IR.width,
+            "height": IR.height,
+            "model": "pinhole",
+            "K": {"fx": IR.fx, "fy": IR.fy, "cx": IR.cx, "cy": IR.cy},
+            "distortion": list(IR.distortion),
+        }
+    )
+    save(Loaded("test", {"camera": camera}, report={"warnings": ["few views of it"]}), lens)
+    rig, again = tmp_path / "rig.yaml", tmp_path / "again.yaml"
+    command = ("calibrate", "stereo", "--ir", boards / "ir", "--visible", boards / "visible")
+    command = (*command, "--square-mm", 50, "--output")
+    assert edge_sdk(*command, rig, "--ir-camera", lens) == 0
+    assert capsys.readouterr().out.count("ir lens: few views of it") == 1
+    stated = read_calibration(rig).report["warnings"]
+    assert "ir lens: few views of it" in stated
+    assert any(text.startswith("visible lens: ") for text in stated)  # nine views are not many
+    assert edge_sdk("calibrate", "check", rig, "--json") == 1
+    verdict = json.loads(capsys.readouterr().out)
+    assert not verdict["good"] and set(stated) <= set(verdict["problems"])
+    # A lens taken from a rig's file brings its own warnings, once, and not the other one's.
+    assert edge_sdk(*command, again, "--ir-camera", rig, "--visible-camera", rig) == 0
+    assert sorted(set(read_calibration(again).report["warnings"])) == sorted(
+        read_calibration(again).report["warnings"]
+    )
+    assert set(t for t in stated if " lens: " in t) <= set(
+        read_calibration(again).report["warnings"]
+    )
+
+
+def test_guided_errors_have_a_line_of_their_own(tmp_path, capsys) -> None:
+    for name in ("ir", "visible"):
+        (tmp_path / name).mkdir()
+        for k in range(3):
+            cv2.imwrite(str(tmp_path / name / f"{k}.png"), np.full((120, 160), 90, np.uint8))
+    rig = tmp_path / "rig.yaml"
+    rig.write_text(
+        "cameras:\n  ir: {driver: files, path: ir}\n  visible: {driver: files, path: visible}\n"
+    )
+    command = ("calibrate", "intrinsics", "--camera", "ir", "--rig", rig, "--board", "7x5")
+    assert edge_sdk(*command) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-1].startswith("error: no view of a") and any("0 views" in line for line in lines)
 
 
 def test_guided_from_a_rig_file(boards, tmp_path, capsys) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from edge_sdk.cli.calibrate import calibrate_app, workshop
-from edge_sdk.cli.calibrate.options import Json, check_output, print_json
+from edge_sdk.cli.calibrate.options import Json, check_format, check_outputs, print_json
 
 
 @calibrate_app.command()
@@ -63,7 +63,8 @@ def convert(
     json: Json = False,
 ) -> None:
     """Write a calibration file in another format."""
-    check_output(output, [str(file)])
+    check_format(output_format, workshop("formats").FORMATS)
+    check_outputs({"--output": output}, [file])
     formats = workshop("formats")
     loaded = formats.load(file)
     if output_format == "edge-sdk" and which is None and len(loaded.cameras) == 2:

@@ -20,8 +20,9 @@ from edge_sdk.cli.calibrate.options import (
     Report,
     SquareMm,
     TargetKind,
+    check_format,
     check_model,
-    check_output,
+    check_outputs,
     make_target,
     print_json,
 )
@@ -75,8 +76,9 @@ def intrinsics(
     if camera not in (None, "ir", "visible"):
         raise ConfigError(f"--camera {camera}: must be ir or visible")
     board_target = make_target(target, board, square_mm, marker_mm, dictionary, legacy_charuco)
-    for path in (output, report):
-        check_output(path, [images, rig])
+    check_format(output_format, workshop("formats").FORMATS)
+    outputs = {"--output": output, "--report": report}
+    check_outputs(outputs, [images, rig], save)
     if images is not None:
         if rig is not None or web is not None or save is not None:
             raise ConfigError("--images and --rig, --web or --save exclude each other")
@@ -87,7 +89,7 @@ def intrinsics(
             "with --rig for guided capture"
         )
     else:
-        device = _open_device(rig, camera)
+        device = _open_device(rig, camera, outputs, save)
         findings, pictures = _guide(
             device, board_target, model, (web, web_host), save, views, limit_s, json
         )
@@ -97,14 +99,19 @@ def intrinsics(
     finish(result, pictures, output, output_format, report, json)
 
 
-def _open_device(rig: Path | None, which: str) -> Any:
-    """One camera of a rig file; the other one is left alone."""
+def _open_device(
+    rig: Path | None, which: str, outputs: dict[str, Path | None], save: Path | None
+) -> Any:
+    """One camera of a rig file; the other one is left alone, and so is what the file reads."""
+    from edge_sdk.cli.overwrite import sources_of
     from edge_sdk.config import load_rig
     from edge_sdk.rig import open_cameras
 
     if rig is None:
         raise ConfigError(f"--camera {which} needs --rig FILE, which says what camera that is")
-    ir, visible, _ = open_cameras(load_rig(rig))
+    config = load_rig(rig)
+    check_outputs(outputs, sources_of(rig, config), save)
+    ir, visible, _ = open_cameras(config)
     return ir if which == "ir" else visible
 
 
@@ -133,6 +140,7 @@ def _guide(
         if port is not None:
             web = stack.enter_context(guided.WebView(port, host))
             console.print(f"live picture: {web.url}", highlight=False)
+        stack.callback(_end_line, console)  # after the last picture of the status line
         live = stack.enter_context(Live(console=console, refresh_per_second=4))
 
         def progress(state: Any, verdict: Any) -> None:
@@ -153,6 +161,12 @@ def _guide(
         rows = max(min(o.extent) for o in findings.observations)
         findings = replace(findings, target=target.sized(columns, rows))
     return findings, collector.pictures
+
+
+def _end_line(console: Any) -> None:
+    """Where there is no terminal the status line has no end, and an error would be glued to it."""
+    if not console.is_terminal:
+        console.line()
 
 
 def _find(images: str, camera: str, target: Any, quiet: bool) -> tuple[Any, dict[str, Any]]:

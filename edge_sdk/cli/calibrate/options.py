@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from edge_sdk.cli.calibrate import workshop
-from edge_sdk.cli.overwrite import refuse_to_overwrite
+from edge_sdk.cli.overwrite import check_file, refuse_one_place_twice, refuse_to_overwrite
 from edge_sdk.errors import ConfigError
 
 __all__ = [
@@ -23,8 +23,9 @@ __all__ = [
     "Report",
     "SquareMm",
     "TargetKind",
+    "check_format",
     "check_model",
-    "check_output",
+    "check_outputs",
     "make_target",
     "print_json",
 ]
@@ -83,15 +84,33 @@ def check_model(model: str) -> None:
         raise ConfigError(f"--model {model}: must be pinhole or fisheye")
 
 
-def check_output(path: Path | None, sources: Sequence[str | Path | None]) -> None:
-    """Refuse to write over what is read, onto a folder, or into one that is not there."""
-    if path is None:
-        return
-    if not path.parent.is_dir():
-        raise ConfigError(f"{path}: the folder {path.parent} is not there")
-    if path.is_dir():
-        raise ConfigError(f"{path}: is a folder; give the name of a file")
-    refuse_to_overwrite(sources, [path])
+def check_outputs(
+    outputs: Mapping[str, Path | None],
+    sources: Sequence[str | Path | None],
+    save: Path | None = None,
+) -> None:
+    """Refuse, before the work, what cannot be written or would replace something.
+
+    Args:
+        outputs: the option's name, and the file that was given; None: nothing.
+        sources: what the command reads: files, folders, patterns.
+        save: folder for pictures.
+
+    Raises:
+        ConfigError: a file cannot be written, or would replace an input or another output.
+    """
+    for path in outputs.values():
+        if path is not None:
+            check_file(path)
+    folder = None if save is None else f"{save}/"
+    refuse_one_place_twice({**outputs, "--save": folder})
+    refuse_to_overwrite(sources, [*outputs.values(), folder])
+
+
+def check_format(form: str, allowed: Sequence[str]) -> None:
+    """Refuse a format that the result cannot be written in."""
+    if form not in allowed:
+        raise ConfigError(f"--format {form}: must be one of {', '.join(allowed)}")
 
 
 def print_json(values: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from edge_sdk.cli.calibrate import calibrate_app, workshop
-from edge_sdk.cli.calibrate.options import check_output
+from edge_sdk.cli.calibrate.options import check_outputs
 from edge_sdk.cli.overwrite import sources_of
 from edge_sdk.errors import ConfigError
 
@@ -57,8 +57,8 @@ def register(
     from rich.console import Console
 
     sources = (ir, visible, rig, calibration, ir_camera, visible_camera)
-    for path in (output, overlay, report):
-        check_output(path, sources)
+    outputs = {"--output": output, "--overlay": overlay, "--report": report}
+    check_outputs(outputs, sources)
     if overlay is not None and not cv2.haveImageWriter(str(overlay)):
         raise ConfigError(f"--overlay {overlay}: must end as pictures do, for instance in .png")
     registration = workshop("registration")
@@ -77,7 +77,7 @@ def register(
             seconds,
             fps,
             allow_gaps,
-            (output, overlay, report),
+            outputs,
         )
         result = registration.register(
             sampled,
@@ -112,7 +112,7 @@ def _sample(
     seconds: float,
     fps: float | None,
     allow_gaps: bool,
-    outputs: tuple[Path | None, ...],
+    outputs: dict[str, Path | None],
 ) -> tuple[list[Any], dict[str, str | None]]:
     if rig is not None:
         if ir is not None or visible is not None:
@@ -120,8 +120,7 @@ def _sample(
         from edge_sdk.config import load_rig
 
         config = load_rig(rig)
-        for path in outputs:
-            check_output(path, sources_of(rig, config))
+        check_outputs(outputs, sources_of(rig, config))
         identities = {
             name: getattr(getattr(config.cameras, name), "device", None)
             for name in ("ir", "visible")
@@ -145,12 +144,17 @@ def _print(values: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from edge_sdk.cli.calibrate.tables import print_warnings
+
     quality = values["quality"]
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_row("pairs", f"{values['pairs']}, {values['seconds']:.1f} s")
     table.add_row("matches", f"{quality['inliers']:.0f} of {quality['matches']:.0f} agree")
     table.add_row("coverage", f"{quality['coverage']:.0%} of the overlap")
     table.add_row("spread of the corners", f"{quality['spread_px']:.1f} px between parts of it")
-    table.add_row("halves of the pairs", f"{quality['halves_px']:.1f} px apart at the corners")
+    halves_px = quality["halves_px"]
+    halves = "not measured" if halves_px is None else f"{halves_px:.1f} px apart at the corners"
+    table.add_row("halves of the pairs", halves)
     table.add_row("written", values["written"])
     Console().print(table)
+    print_warnings(values["warnings"])

@@ -18,8 +18,9 @@ from edge_sdk.cli.calibrate.options import (
     Report,
     SquareMm,
     TargetKind,
+    check_format,
     check_model,
-    check_output,
+    check_outputs,
     make_target,
     print_json,
 )
@@ -56,8 +57,10 @@ def stereo(
     from edge_sdk.cli.run import _progress
 
     check_model(model)
-    for path in (output, report):
-        check_output(path, [ir, visible, ir_camera, visible_camera])
+    check_format(output_format, ("edge-sdk", "kalibr"))
+    check_outputs(
+        {"--output": output, "--report": report}, [ir, visible, ir_camera, visible_camera]
+    )
     wanted = make_target(target, board, square_mm, marker_mm, dictionary, legacy_charuco)
     with _progress(json) as progress:
         task = progress.add_task("looking for the board", total=None)

@@ -14,7 +14,7 @@ from calibration.registration import ImagePair, load_matcher, register, sample_r
 from calibration.registration.pairs import thin_out
 from calibration.report.registration_section import registration_uncertainty
 from edge_sdk.alignment import Aligner
-from edge_sdk.calibration_file import CameraCalibration, read_calibration
+from edge_sdk.calibration_file import CameraCalibration, read_calibration, write_calibration
 from edge_sdk.cli import main
 from edge_sdk.errors import CalibrationError, ConfigError, DependencyError
 from edge_sdk.frames import Frame, FramePair
@@ -107,6 +107,7 @@ def test_lenses_of_single_cameras(recording, tmp_path, capsys):
     """A camera file and a ROS camera_info, as `calibrate intrinsics` writes them."""
     files = {}
     for name, form in (("ir", "edge-sdk"), ("visible", "ros")):
+        report = {"warnings": [f"few views of {name}"]}
         camera = CameraCalibration.model_validate(
             {
                 "name": f"my {name}",
@@ -118,7 +119,7 @@ def test_lenses_of_single_cameras(recording, tmp_path, capsys):
             }
         )
         files[name] = tmp_path / f"{name}.yaml"
-        save(Loaded("test", {"camera": camera}), files[name], form)
+        save(Loaded("test", {"camera": camera}, report=report), files[name], form)
     output = tmp_path / "rig.yaml"
     sources = ("--ir", recording / "ir", "--visible", recording / "visible", "--output", output)
     lenses = ("--ir-camera", files["ir"], "--visible-camera", files["visible"])
@@ -127,6 +128,7 @@ def test_lenses_of_single_cameras(recording, tmp_path, capsys):
     made = read_calibration(output)
     assert made.cameras.ir.K.fx == 300.0 and made.cameras.visible.name == "my visible"
     assert "intrinsics" not in made.report
+    assert made.report["warnings"] == ["ir lens: few views of ir"]  # ROS's format has no place
     assert corner_error_px(made.registration.matrix, np.linalg.inv(WARP), SIZE) < 1.0
 
     for arguments, words in (
@@ -152,6 +154,34 @@ def test_mistakes_are_one_line_and_code_2(recording, tmp_path, capsys):
         message = capsys.readouterr().err.strip()
         assert words in message and message.startswith("error: ") and "\n" not in message
     assert not output.exists()
+
+
+def test_one_pair_has_no_halves(recording, tmp_path, capsys):
+    output, page = tmp_path / "rig.yaml", tmp_path / "page.html"
+    pair = ("--ir", recording / "ir" / "0.png", "--visible", recording / "visible" / "0.png")
+    assert _run(*pair, "--output", output, "--report", page) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "halves of the pairs not measured" in shown and "one pair" in shown
+    assert "warning: registered from one pair, which cannot be cross-checked" in shown
+    assert "cannot be cross-checked" in page.read_text(encoding="utf-8")
+    made = read_calibration(output)
+    stated = made.report["registration"]
+    assert stated["pairs"] == 1 and stated["halves_px"] is None
+    # Files of before say 0 px.
+    old = tmp_path / "old.yaml"
+    changed = made.report | {"registration": stated | {"halves_px": 0.0}}
+    write_calibration(made.model_copy(update={"report": changed}), old)
+    for file in (output, old):
+        with pytest.raises(SystemExit) as end:
+            main(["calibrate", "check", str(file), "--json"])
+        verdict = json.loads(capsys.readouterr().out)
+        assert end.value.code == 1 and not verdict["good"]
+        assert verdict["registration"]["halves_px"] is None
+        assert any("cannot be cross-checked" in text for text in verdict["problems"])
+    with pytest.raises(SystemExit):
+        main(["calibrate", "check", str(output)])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "halves of the pairs not measured" in shown and "0.0 (at most" not in shown
 
 
 def test_what_the_gate_refuses_is_not_written(tmp_path, capsys):
