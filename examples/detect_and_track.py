@@ -1,8 +1,11 @@
-"""Detect and track warm objects on fused video, and show or save what was found.
+"""Detect and track objects on fused video, and show or save what was found.
+
+What is warm is detected, or, with a network of yours, what it was trained on.
 
 python examples/detect_and_track.py                                  # the simulated rig
 python examples/detect_and_track.py --ir ir.mp4 --visible visible.mp4
 python examples/detect_and_track.py --rig rig.yaml
+python examples/detect_and_track.py --yolo yolo.onnx
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from collections import defaultdict
 from edge_sdk import ConfigError, EdgeSdkError, FusedFrame, FusionPipeline, Hook, Track
 from edge_sdk.config import TrackingConfig, load_rig
 from edge_sdk.outputs import open_output
-from edge_sdk.tracking import TrackingHook, TrackOverlay, WarmObjectDetector
+from edge_sdk.tracking import TrackingHook, TrackOverlay, WarmObjectDetector, YoloDetector
 
 
 class Notice:
@@ -36,14 +39,16 @@ def main() -> int:
     parser.add_argument("--rig", help="rig file")
     parser.add_argument("--ir", help="infrared video or folder")
     parser.add_argument("--visible", help="visible video or folder")
+    parser.add_argument("--yolo", help="ONNX file of a YOLO network, for what it knows")
     parser.add_argument("--condition", default="smoke", help="of the simulated rig")
     parser.add_argument("--frames", type=int, default=150, help="of the simulated rig")
     parser.add_argument("--output", help="video file, or FOLDER/ for images, with the tracks drawn")
     options = parser.parse_args()
 
     notice = Notice()
-    hooks: list[Hook] = [TrackingHook(WarmObjectDetector()), notice]
     try:
+        detector = YoloDetector(options.yolo) if options.yolo else WarmObjectDetector()
+        hooks: list[Hook] = [TrackingHook(detector), notice]
         if options.rig:
             # The tracking comes from our own hooks here, so the rig's is switched off.
             config = load_rig(options.rig).model_copy(update={"tracking": TrackingConfig()})

@@ -34,7 +34,8 @@ class Settings:
         picture: PNG of the last picture.
         side_by_side: write infrared, visible and fused beside each other.
         overlay: draw the tracks; None draws them into videos and not into lossless frames.
-        detector: ``"warm"``, ``"none"``, or ``"auto"``: warm if the extra is installed.
+        detector: ``"warm"``, ``"none"``, ``"auto"``: warm if the extra is installed; or the ONNX
+            file of a YOLO network.
         json: print the summary as JSON, and nothing else.
         max_frames: stop after so many.
     """
@@ -50,18 +51,28 @@ class Settings:
 
     def make_hooks(self) -> list[Hook]:
         """The tracking hook, if one is asked for."""
-        if self.detector not in ("auto", "warm", "none"):
-            raise ConfigError(f"--detector {self.detector}: must be warm, none or auto")
+        network = network_of(self.detector)
+        if network is None and self.detector not in ("auto", "warm", "none"):
+            raise ConfigError(
+                f"--detector {self.detector}: must be warm, none, auto or an .onnx file (YOLO)"
+            )
         if self.detector == "none":
             return []
-        from edge_sdk.tracking import TrackingHook, WarmObjectDetector
+        from edge_sdk.tracking import TrackingHook, WarmObjectDetector, YoloDetector
 
+        if network is not None:
+            return [TrackingHook(YoloDetector(network))]
         try:
             return [TrackingHook(WarmObjectDetector())]
         except DependencyError:
             if self.detector == "warm" or self.tracks is not None:
                 raise
             return []
+
+
+def network_of(detector: str | None) -> Path | None:
+    """The file of a YOLO network, if that is what ``--detector`` says."""
+    return Path(detector) if detector is not None and detector.endswith(".onnx") else None
 
 
 @app.command()
@@ -86,7 +97,10 @@ def run(
     ] = None,
     detector: Annotated[
         str | None,
-        typer.Option(help="warm, none or auto; default: auto, or as the rig file says."),
+        typer.Option(
+            help="warm, none, auto, or the .onnx file of a YOLO network; default: auto, or as the "
+            "rig file says."
+        ),
     ] = None,
     engine: Annotated[str | None, typer.Option(help="auto, openvino or onnxruntime.")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, int8 or fp32.")] = None,
@@ -120,7 +134,8 @@ def run(
         max_frames=max_frames,
     )
     refuse_one_place_twice({"--output": output, "--tracks": tracks})
-    refuse_to_overwrite((ir, visible, calibration, model_folder(model)), (output, tracks))
+    inputs = (ir, visible, calibration, model_folder(model), network_of(detector))
+    refuse_to_overwrite(inputs, (output, tracks))
     fusion: dict[str, object] = {
         key: value
         for key, value in (
