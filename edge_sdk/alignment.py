@@ -232,7 +232,7 @@ class Aligner:
             names = " or ".join(np.dtype(t).name for t in types)
             raise CalibrationError(
                 f"the aligner was made for {camera} images of {_text(size)} pixels, {names}, found "
-                f"shape {image.shape}, {image.dtype}; make a new Aligner for another size"
+                f"shape {image.shape}, {image.dtype}; all frames of a run have one size and type"
             )
         if out is not None:
             wanted = self.output_size[::-1] + image.shape[2:]

@@ -277,6 +277,11 @@ def load_rig(path: str | Path) -> RigConfig:
         ConfigError: the file is absent, is not YAML, or holds something impossible; one error that
             names file, line, key path, the value found and what is allowed.
     """
+    if not isinstance(path, (str, Path)):
+        raise ConfigError(
+            f"a rig file is given by its path, found {type(path).__name__}; rig_from_dict() takes "
+            "a dict"
+        )
     return validate(RigConfig, read_yaml(path, "rig file"))
 
 

@@ -331,11 +331,11 @@ def _without_damaged(
 def _tracks_of(hook: Hook, answer: Iterable[Track] | None) -> list[Track]:
     if answer is None:
         return []
-    tracks = list(answer)
+    tracks = list(answer) if isinstance(answer, Iterable) else [answer]
     for track in tracks:
         if not isinstance(track, Track):
             raise ConfigError(
-                f"hook {getattr(hook, '__name__', type(hook).__name__)}: must return None or "
-                f"edge_sdk.Track objects, found {type(track).__name__}"
+                f"hook {getattr(hook, '__name__', type(hook).__name__)}: must return None or a "
+                f"list of edge_sdk.Track objects, found {type(track).__name__}"
             )
     return tracks

@@ -124,7 +124,7 @@ def test_step_and_hooks():
 def test_a_hook_that_returns_nonsense():
     pipeline = FusionPipeline(hooks=[lambda fused: ["person"]], **SMALL)
     with pytest.raises(
-        ConfigError, match=r"must return None or edge_sdk\.Track objects, found str"
+        ConfigError, match=r"must return None or a list of edge_sdk\.Track objects, found str"
     ):
         pipeline.step(_pair(0))
     with pytest.raises(ConfigError, match="must be callables"):

@@ -9,7 +9,15 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_sdk import CalibrationError, Frame, FrameFlags, FramePair, FusionPipeline, SourceError
+from edge_sdk import (
+    CalibrationError,
+    ConfigError,
+    Frame,
+    FrameFlags,
+    FramePair,
+    FusionPipeline,
+    SourceError,
+)
 from edge_sdk.capture.recorded_pairs import pair_recordings
 from edge_sdk.capture.simulated import SimulatedRig, SimulationConfig
 from edge_sdk.config import AlignmentConfig, FusionConfig
@@ -185,3 +193,18 @@ def test_one_recording_in_both_places_of_a_rig_file_is_refused(tmp_path: Path) -
     )
     with pytest.raises(SourceError, match="the same recording"):
         FusionPipeline.open(rig)
+
+
+@pytest.mark.parametrize("answer", [7, "boxes", [1]])
+def test_a_hook_that_returns_something_else_is_named(answer: object) -> None:
+    def my_hook(fused: object) -> object:
+        return answer
+
+    running = pipeline(hooks=[my_hook])
+    with pytest.raises(ConfigError, match=r"hook my_hook: must return None or a list of .*Track"):
+        running.step(FramePair(frame("ir", 0), frame("visible", 0)))
+
+
+def test_open_takes_a_rig_file() -> None:
+    with pytest.raises(ConfigError, match=r"given by its path, found dict; rig_from_dict"):
+        FusionPipeline.open({})  # type: ignore[arg-type]
