@@ -21,7 +21,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from edge_sdk.errors import ConfigError, DependencyError, EdgeSdkError
+from benchmarks.command import exit_code
+from edge_sdk.errors import ConfigError, DependencyError
 from edge_sdk.fusion import load_model
 from edge_sdk.fusion.engines.openvino import compile_onnx, probe
 from edge_sdk.fusion.model import Model
@@ -122,12 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--longest", type=int, default=10, help="layers to print (default: 10)")
     parser.add_argument("--json", type=Path, help="file to write all layers to")
     options = parser.parse_args(arguments)
-    try:
-        _run(options)
-    except EdgeSdkError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_code(lambda: _run(options))
 
 
 def _run(options: argparse.Namespace) -> None:

@@ -28,19 +28,20 @@ from rich.progress import Progress
 from rich.table import Table
 from torch import Tensor
 
+from benchmarks.command import exit_code
 from benchmarks.dataset import CONDITIONS, DEGRADED, load_scenes
 from benchmarks.goals import GOAL_SETS, GoalResult, GoalSet, judge
 from benchmarks.methods import make_method
 from benchmarks.metrics.grey import grey
 from benchmarks.scoring import Fuser, MethodFuser, Row, score_scenes
 from benchmarks.sequences import Scene
-from edge_sdk.errors import ConfigError, EdgeSdkError
+from edge_sdk.errors import ConfigError
 from edge_sdk.fusion.luma import join_luma, split_luma
 from quantize.student.network import MAPS, MULTIPLE_PX, Student, StudentConfig, StudentState
 from quantize.student.space import space_to_depth
 from quantize.student.weights import load_packed
 
-__all__ = ["LEANINGS", "InformedStudent", "StudentFuser", "lean", "main", "percent_of_goal"]
+__all__ = ["MIX_SHIFTS", "InformedStudent", "StudentFuser", "main", "percent_of_goal", "shift_mix"]
 
 Picture = NDArray[np.uint8]
 TABLE_WIDTH = 150
@@ -53,7 +54,7 @@ SUBSTITUTES: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Leaning:
+class MixShift:
     """A change of the mix, before it is smoothed over time.
 
     Attributes:
@@ -68,14 +69,14 @@ class Leaning:
     visible_detail: float = 0.0
 
 
-LEANINGS: Mapping[str, Leaning] = {
-    "more infrared": Leaning(share=0.5),
-    "less infrared": Leaning(share=-0.5),
-    "nearer to half": Leaning(decided=0.7),
-    "more infrared detail": Leaning(ir_detail=0.1),
-    "less infrared detail": Leaning(ir_detail=-0.1),
-    "more visible detail": Leaning(visible_detail=0.1),
-    "less visible detail": Leaning(visible_detail=-0.1),
+MIX_SHIFTS: Mapping[str, MixShift] = {
+    "more infrared": MixShift(share=0.5),
+    "less infrared": MixShift(share=-0.5),
+    "nearer to half": MixShift(decided=0.7),
+    "more infrared detail": MixShift(ir_detail=0.1),
+    "less infrared detail": MixShift(ir_detail=-0.1),
+    "more visible detail": MixShift(visible_detail=0.1),
+    "less visible detail": MixShift(visible_detail=-0.1),
 }
 
 
@@ -132,16 +133,16 @@ def _padded(luma: Picture) -> Tensor:
 
 
 @torch.no_grad()
-def lean(student: Student, leaning: Leaning) -> None:
+def shift_mix(student: Student, shift: MixShift) -> None:
     """Change the student's mix in place."""
     maps = student.weights
     assert maps.bias is not None
     choice = MAPS.index("choice")
-    maps.weight[choice] *= leaning.decided
-    maps.bias[choice] *= leaning.decided
-    maps.bias[choice] += leaning.share
-    maps.bias[MAPS.index("ir_detail")] += leaning.ir_detail
-    maps.bias[MAPS.index("visible_detail")] += leaning.visible_detail
+    maps.weight[choice] *= shift.decided
+    maps.bias[choice] *= shift.decided
+    maps.bias[choice] += shift.share
+    maps.bias[MAPS.index("ir_detail")] += shift.ir_detail
+    maps.bias[MAPS.index("visible_detail")] += shift.visible_detail
 
 
 def percent_of_goal(result: GoalResult) -> float:
@@ -159,12 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", default="default", help="model name or folder")
     parser.add_argument("--json", type=Path, help="file to write the tables to")
     options = parser.parse_args(arguments)
-    try:
-        _run(options)
-    except EdgeSdkError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_code(lambda: _run(options))
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -200,9 +196,9 @@ def _fusers(model: str, goal_set: GoalSet) -> dict[str, Fuser]:
     if goal_set.condition == DEGRADED:
         for name, clean in SUBSTITUTES.items():
             fusers[name] = StudentFuser(load_packed(model, InformedStudent), clean)
-    for name, leaning in LEANINGS.items():
+    for name, shift in MIX_SHIFTS.items():
         student = load_packed(model, InformedStudent)
-        lean(student, leaning)
+        shift_mix(student, shift)
         fusers[name] = StudentFuser(student)
     return fusers
 

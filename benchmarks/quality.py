@@ -20,13 +20,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
+from benchmarks.command import exit_code
 from benchmarks.dataset import CLEAN, CONDITIONS, load_scenes
 from benchmarks.goals import GOAL_SETS, GoalResult, GoalSet, judge
 from benchmarks.methods import ALL_BASELINES, expand_names, make_method, registered
 from benchmarks.scoring import Fuser, MethodFuser, ReadyMade, Row, score_scenes
 from benchmarks.sequences import Scene, match_folders
 from benchmarks.tables import print_goals, print_rows, write_csv, write_json
-from edge_sdk.errors import ConfigError, EdgeSdkError
+from edge_sdk.errors import ConfigError
 
 __all__ = ["main"]
 
@@ -43,12 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit code.
     """
     options = _parser().parse_args(arguments)
-    try:
-        _run(options)
-    except EdgeSdkError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_code(lambda: _run(options))
 
 
 def _parser() -> argparse.ArgumentParser:

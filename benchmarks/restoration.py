@@ -25,11 +25,12 @@ from rich.progress import Progress
 from rich.table import Table
 
 from benchmarks.baselines import ClassicalRestoration
+from benchmarks.command import exit_code
 from benchmarks.dataset import load_scenes
 from benchmarks.metrics import ssim
 from benchmarks.metrics.grey import grey
 from benchmarks.sequences import Scene
-from edge_sdk.errors import ConfigError, EdgeSdkError
+from edge_sdk.errors import ConfigError
 from edge_sdk.fusion import Fuser
 
 __all__ = ["Restorer", "main", "restoration_scores"]
@@ -118,12 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--precision", default="int8", choices=("int8", "fp32"))
     parser.add_argument("--json", type=Path, help="file to write the table to")
     options = parser.parse_args(arguments)
-    try:
-        _run(options)
-    except EdgeSdkError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_code(lambda: _run(options))
 
 
 def _run(options: argparse.Namespace) -> None:

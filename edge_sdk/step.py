@@ -258,7 +258,7 @@ class PairProcessor:
         if self._rim is None:
             return fused
         of_fused, of_visible = self._rim
-        # In bytes: a third of the time of cv2.blendLinear.
+        # In bytes, which is faster than cv2.blendLinear in float.
         fused = cv2.multiply(fused, of_fused, scale=1 / 255)
         return np.asarray(cv2.add(fused, cv2.multiply(visible, of_visible, scale=1 / 255)))
 

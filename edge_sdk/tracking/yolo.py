@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edge_sdk.errors import ConfigError, ModelError
 from edge_sdk.frames import FusedFrame, Image
+from edge_sdk.onnx_session import open_session
 from edge_sdk.tracking.coco import COCO_CLASSES
 from edge_sdk.tracking.detections import Detections
 
@@ -44,8 +45,8 @@ class YoloDetector:
         threads: of ONNX Runtime; None for all physical cores.
 
     Raises:
-        ConfigError: a value is outside its range; there is no such file; a label in ``classes`` is
-            none of the network's; or the labels of the network are not known.
+        ConfigError: a value is outside its range; there is no such file; ``classes`` is empty, or
+            names a label that the network has not; or the network's labels are not known.
         ModelError: the file is no ONNX network, or none of the two kinds.
     """
 
@@ -66,12 +67,16 @@ class YoloDetector:
             raise ConfigError(f"YOLO network {str(model)!r}: no such file")
         self.min_score = min_score
         self.max_overlap = max_overlap
-        self._session = _open(Path(model), threads)
+        what = f"YOLO network {model}: ONNX Runtime cannot load it"
+        self._session = open_session(Path(model), threads, ModelError, what)
         self._size = _input_size(self._session, model)
         # A first run: it is warm then, and shows the shape of an output that the file leaves open.
         shape = self._run(np.zeros((8, 8, 3), np.uint8), decoded=None)[0].shape
         self._is_decoded, count = _kind(shape, self._size, model)
+        self._grid = _Grid(self._size)
         self.names = _names(names, self._session, count, model)
+        if classes is not None and not classes:
+            raise ConfigError("classes: no label is given; leave it out to keep all")
         unknown = sorted(set(classes or ()) - set(self.names))
         if unknown:
             raise ConfigError(
@@ -83,9 +88,9 @@ class YoloDetector:
     def detect(self, fused: FusedFrame) -> Detections:
         """Objects in ``fused.image``, best first."""
         output, scale = self._run(fused.image, self._is_decoded)
-        boxes, scores = _decoded(output) if self._is_decoded else _of_yolox(output, self._size)
+        boxes, scores = _decoded(output) if self._is_decoded else self._grid.decode(output)
         scores = scores[:, self._kept]
-        best = scores.argmax(axis=1) if len(scores) else np.zeros(0, np.int64)
+        best = scores.argmax(axis=1)
         score = scores[np.arange(len(best)), best]
         sure = score >= self.min_score
         boxes, score, best = boxes[sure] / scale, score[sure], best[sure]
@@ -115,21 +120,6 @@ class YoloDetector:
         )
         (entry,) = self._session.get_inputs()
         return self._session.run(None, {entry.name: blob})[0], scale
-
-
-def _open(model: Path, threads: int | None) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    if threads is not None:
-        options.intra_op_num_threads = threads
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # the library raises many types of its own
-        line = str(error).splitlines()[0]
-        raise ModelError(f"YOLO network {model}: ONNX Runtime cannot load it: {line}") from None
 
 
 def _input_size(session: Any, model: str | Path) -> tuple[int, int]:
@@ -177,27 +167,30 @@ def _names(
     return names
 
 
-def _of_yolox(output: Floats, size: tuple[int, int]) -> tuple[Floats, Floats]:
-    """Corners (N, 4) in pixels of the input, and scores (N, classes), of what is not decoded yet.
+class _Grid:
+    """YOLOX's cells: a centre is ``(output + cell) * stride``, a size ``exp(output) * stride``."""
 
-    A cell's centre is ``(output + cell) * stride``, its size ``exp(output) * stride``.
-    """
-    cells, strides = [], []
-    for stride in STRIDES:
-        rows, columns = np.indices((size[0] // stride, size[1] // stride))
-        cells.append(np.stack((columns, rows), -1).reshape(-1, 2))
-        strides.append(np.full((rows.size, 1), stride))
-    stride_of = np.concatenate(strides).astype(np.float32)
-    rows_of = output[0]
-    centre = (rows_of[:, :2] + np.concatenate(cells)) * stride_of
-    half = np.exp(rows_of[:, 2:4]) * stride_of / 2
-    return _corners(centre, half), rows_of[:, 4:5] * rows_of[:, 5:]
+    def __init__(self, size: tuple[int, int]) -> None:
+        cells, strides = [], []
+        for stride in STRIDES:
+            rows, columns = np.indices((size[0] // stride, size[1] // stride))
+            cells.append(np.stack((columns, rows), -1).reshape(-1, 2))
+            strides.append(np.full((rows.size, 1), stride))
+        self._cells = np.concatenate(cells).astype(np.float32)
+        self._strides = np.concatenate(strides).astype(np.float32)
+
+    def decode(self, output: Floats) -> tuple[Floats, Floats]:
+        """(1, N, 5 + classes) to corners (N, 4) in pixels of the input and scores (N, classes)."""
+        values = output[0]
+        centre = (values[:, :2] + self._cells) * self._strides
+        half = np.exp(values[:, 2:4]) * self._strides / 2
+        return _corners(centre, half), values[:, 4:5] * values[:, 5:]
 
 
 def _decoded(output: Floats) -> tuple[Floats, Floats]:
-    """The same, of centres and sizes in pixels."""
-    rows_of = output[0].T
-    return _corners(rows_of[:, :2], rows_of[:, 2:4] / 2), rows_of[:, 4:]
+    """(1, 4 + classes, N), centres and sizes in pixels, to the same."""
+    values = output[0].T
+    return _corners(values[:, :2], values[:, 2:4] / 2), values[:, 4:]
 
 
 def _corners(centre: Floats, half: Floats) -> Floats:

@@ -10,13 +10,13 @@ import torch
 
 from benchmarks.goals import Goal, GoalResult
 from benchmarks.limits import (
-    LEANINGS,
+    MIX_SHIFTS,
     InformedStudent,
-    Leaning,
+    MixShift,
     StudentFuser,
-    lean,
     main,
     percent_of_goal,
+    shift_mix,
 )
 from benchmarks.metrics.grey import grey
 from edge_sdk.fusion import Fuser
@@ -38,7 +38,7 @@ def frame(noise: int = 0, height: int = 96, width: int = 128) -> dict[str, np.nd
 
 def test_a_told_source_that_is_all_of_the_mix_comes_out_as_it_is() -> None:
     student = load_packed("default", InformedStudent)
-    lean(student, Leaning(share=1e4))
+    shift_mix(student, MixShift(share=1e4))
     curve = student.tone[2]
     assert isinstance(curve, torch.nn.Conv2d)
     with torch.no_grad():  # neither more detail of one nor any of the other, no stretch
@@ -64,12 +64,12 @@ def test_told_nothing_it_fuses_as_the_packed_model() -> None:
         assert np.abs(found - wanted).max() <= 8
 
 
-def test_leaning_to_one_source_brings_the_picture_nearer_to_it() -> None:
+def test_shift_to_one_source_brings_the_picture_nearer_to_it() -> None:
     pictures = frame()
     distance = {}
     for name in ("more infrared", "less infrared"):
         student = load_packed("default", InformedStudent)
-        lean(student, LEANINGS[name])
+        shift_mix(student, MIX_SHIFTS[name])
         fused = grey(StudentFuser(student).fuse(pictures)).astype(int)
         distance[name] = np.abs(fused - grey(pictures["ir"])).mean()
     assert distance["more infrared"] < distance["less infrared"]
@@ -98,7 +98,7 @@ def test_the_command_writes_every_variant(
     assert main(["--data", str(tmp_path), "--json", str(out)]) == 0
     tables = json.loads(out.read_text())
     assert list(tables) == ["clean video", "degraded video"]
-    assert {"as it is", "both clean", *LEANINGS} <= set(tables["degraded video"])
+    assert {"as it is", "both clean", *MIX_SHIFTS} <= set(tables["degraded video"])
     assert "both clean" not in tables["clean video"]
     told, alone = tables["degraded video"]["both clean"], tables["degraded video"]["as it is"]
     assert told["VIF"] > alone["VIF"]

@@ -163,6 +163,8 @@ def test_what_cannot_be_used_is_one_clear_error(tmp_path: Path) -> None:
         YoloDetector(good, names=["cat"])
     with pytest.raises(ConfigError, match="'cow' is none of the labels"):
         YoloDetector(good, names=["cat", "dog"], classes=["cow"])
+    with pytest.raises(ConfigError, match="no label is given"):
+        YoloDetector(good, names=["cat", "dog"], classes=[])
     with pytest.raises(ConfigError, match="min_score must be from 0 to 1"):
         YoloDetector(good, min_score=2.0)
     (tmp_path / "junk.onnx").write_bytes(b"junk")

@@ -7,6 +7,7 @@ from pathlib import Path
 from edge_sdk.errors import EngineError
 from edge_sdk.frames import Image
 from edge_sdk.fusion.engines.base import Probe
+from edge_sdk.onnx_session import open_session
 
 __all__ = ["OnnxRuntimeEngine", "probe"]
 
@@ -36,21 +37,9 @@ class OnnxRuntimeEngine:
     ) -> None:
         """``shapes`` are taken as they come; ``threads``: None for all physical cores;
         ``without``: outputs that nobody needs."""
-        import onnxruntime
-
         self.precision = precision
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        if threads is not None:
-            options.intra_op_num_threads = threads
-        # Spinning threads would take the cores from capture, hooks and the robot itself.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(file), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # the library raises many types of its own
-            raise EngineError(f"ONNX Runtime cannot load {file}: {error}") from None
+        what = f"ONNX Runtime cannot load {file}"
+        self._session = open_session(file, threads, EngineError, what)
         names = (output.name for output in self._session.get_outputs())
         self._outputs = [name for name in names if name not in without]
 
