@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from edge_sdk.capture.matching import CameraDrops, PairingStats, match, nearest
+from edge_sdk.capture.matching import match, nearest
+from edge_sdk.capture.pairing_stats import CameraDrops, PairingStats
 from edge_sdk.errors import ConfigError
 from edge_sdk.frames import Frame, FrameFlags, FramePair
 
